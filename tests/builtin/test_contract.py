@@ -23,6 +23,11 @@ try:
     CUDA = cupy.is_available()
 except ImportError:
     CUDA = False
+SMALL = (
+    *("boosting", "extra-trees", "forest", "gradient-boosting", "isolation-forest"),
+    *("lightgbm", "xgboost"),
+)
+"""Models of trees, with few of which the checks are short."""
 INSTALLED = [(entry.kind, entry.name) for entry in Catalogue.installed() if entry.kind]
 
 
@@ -65,8 +70,8 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
         return {}, fitted_models(name)
     if name == "latency":
         return {"repeats": 10}, None
-    if kind == "model" and name not in ("linear", "logistic", "naive-bayes", "neighbors", "svm"):
-        return {"tree": {}, "mlp": {}}.get(name, {"trees": 10}), None
+    if kind == "model" and name in SMALL:
+        return {"trees": 10}, None
     needed = {
         "random": {"trials": 3},
         "grid": {"points": 2},

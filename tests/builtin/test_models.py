@@ -32,7 +32,7 @@ from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Column, Table
 from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.schema import fit_schema
-from lockgate.modeling.training.fitting import check_weights, fit
+from lockgate.modeling.training.fitting import check_task, check_weights, fit
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.converters.installed import Converters
 from lockgate.models.converters.parity import check_parity
@@ -47,16 +47,30 @@ ROWS = 20_000 if os.environ.get("LOCKGATE_SOAK") else 400
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 SMALL = dict.fromkeys(
-    ("boosting", "extra-trees", "forest", "gradient-boosting", "lightgbm", "xgboost"), 10
+    (
+        "boosting",
+        "extra-trees",
+        "forest",
+        "gradient-boosting",
+        "isolation-forest",
+        "lightgbm",
+        "xgboost",
+    ),
+    10,
 )
 """Numbers of trees that keep tests short."""
 
+SUPERVISED: tuple[Task, ...] = ("binary", "multiclass", "regression")
 TASKS_OF: dict[str, tuple[Task, ...]] = {
+    "gaussian-mixture": ("anomaly",),
+    "isolation-forest": ("anomaly",),
+    "k-means": ("clustering",),
     "linear": ("regression",),
     "logistic": ("binary", "multiclass"),
     "naive-bayes": ("binary", "multiclass"),
+    "one-class-svm": ("anomaly",),
 }
-"""Tasks of models that do not solve all."""
+"""Tasks of models that do not solve all that have a target."""
 
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "linear": [{"penalty": name} for name in ("none", "ridge", "lasso", "elastic-net")],
@@ -103,9 +117,9 @@ def corners(recipe: Recipe) -> list[dict[str, Any]]:
 def test_every_model_is_packed_with_equal_answers(name: str, task: Task) -> None:
     table, later = example_table(task), example_table(task, ROWS, seed=1)
     for settings in VARIANTS.get(name, [{}]):
-        if task not in TASKS_OF.get(name, TASKS):
-            with pytest.raises(lockgate.DataError, match=f"{name} needs a .*choose model="):
-                build(name, task, table, **settings)
+        if task not in TASKS_OF.get(name, SUPERVISED):
+            with pytest.raises(lockgate.DataError, match=r"needs a .*choose model=|another model"):
+                check_task(build(name, task, table, **settings), f"model.{name}")
             continue
         recipe = build(name, task, table, **settings)
         for params in corners(recipe):
@@ -254,7 +268,12 @@ def test_a_model_is_that_of_a_plain_script(
 
 @pytest.mark.parametrize(
     ("name", "task"),
-    [(name, task) for name in MODELS for task in TASKS_OF.get(name, TASKS) if task != "multiclass"],
+    [
+        (name, task)
+        for name in MODELS
+        for task in TASKS_OF.get(name, SUPERVISED)
+        if task != "multiclass"
+    ],
 )
 def test_row_weights_are_used_or_refused(name: str, task: Task) -> None:
     plain = example_table(task)
@@ -264,14 +283,19 @@ def test_row_weights_are_used_or_refused(name: str, task: Task) -> None:
         plain.frame.assign(times=copies), replace(plain.schema, columns=columns, weight="times")
     )
     recipe = build(name, task, plain)
-    if name == "neighbors":
+    if name in ("neighbors", "gaussian-mixture"):
         with pytest.raises(lockgate.DataError, match="cannot weight rows.*and times is"):
-            check_weights(recipe, weighted, "model.neighbors")
+            check_weights(recipe, weighted, f"model.{name}")
         return
     check_weights(recipe, weighted, f"model.{name}")
     params = corners(recipe)[1]
     models = [fit(recipe, params, table) for table in (plain, weighted)]
-    without, with_weights = (model.predict(plain.features) for model in models)
+    without, with_weights = (
+        model.predict_proba(plain.features)
+        if hasattr(model, "predict_proba")
+        else model.predict(plain.features)
+        for model in models
+    )
     assert (without != with_weights).any()
 
 
@@ -348,7 +372,7 @@ def test_models_of_texts_are_packed_with_equal_answers(
     ],
     ids=["target", "ordinal", "robust", "power", "quantile", "all"],
 )
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", SUPERVISED)
 def test_cell_rules_are_packed_with_equal_answers(rules: dict[str, Any], task: Task) -> None:
     table, later = example_table(task, 300), example_table(task, ROWS, seed=1)
     later.frame.loc[::9, "colour"] = "mauve"  # unknown

@@ -176,7 +176,7 @@ def make(tmp_path: Path, table_file: Path) -> Make:
     def build(
         settings: dict[str, Any] | None = None,
         *,
-        target: str = "bought",
+        target: str | None = "bought",
         probes: dict[str, object] | None = None,
         model: str = "logistic",
         **roles: str,
@@ -937,6 +937,82 @@ def test_what_an_outcome_is_worth_moves_the_threshold(
 
     best = max(money(score >= cut) for cut in [*score, 2.0])
     assert money(output.label == "yes") == pytest.approx(best)
+
+
+def without_target(make: Make, task: str, model: str, **settings: Any) -> Project:
+    chosen = {
+        "project.task": task,
+        "evaluator": {task: {"plugin": task}},
+        "data.leave_out": [*OTHERS, "bought"],
+        **settings,
+    }
+    project = make(chosen, target=None, model=model)
+    project.run("load", "optimize", "compress", "evaluate", "package", "monitor")
+    return project
+
+
+@option("decision.anomalies")
+@option("project.task")
+def test_that_share_of_rows_like_those_of_training_are_anomalies(make: Make) -> None:
+    for share in (0.02, 0.2):
+        settings = {"evaluator.anomaly.known": "bought", "decision.anomalies": share}
+        project = without_target(make, "anomaly", "isolation-forest", **settings)
+        finished = project.workspace.read_finished()
+        assert finished.classes == ("normal", "anomaly")
+        assert finished.threshold == pytest.approx(1 - share)
+        train = project.workspace.table("train", finished.schema)
+        output = opened(project).predict(train.features)
+        assert np.mean(output.label == "anomaly") == pytest.approx(share, abs=0.02)
+        assert np.array_equal(output.label == "anomaly", output.score >= 1 - share)
+        report = json.loads((project.root / "report" / "report.json").read_bytes())
+        evaluated = report["evaluators"]["anomaly"]
+        assert {"flagged", "score_shift", "roc_auc", "recall"} <= set(evaluated["metrics"])
+        assert "known anomalies (bought is yes)" in evaluated["messages"][1]
+        shown = evaluated["tables"]["most anomalous test rows"]
+        assert [row["score"] for row in shown] == sorted((r["score"] for r in shown), reverse=True)
+
+
+@option("project.task")
+def test_clusters_are_found_without_a_target(make: Make) -> None:
+    project = without_target(make, "clustering", "k-means", optimizer={"grid": {"plugin": "grid"}})
+    finished = project.workspace.read_finished()
+    trials = project.trials()
+    best = int(trials.loc[trials["loss"].idxmin(), "n_clusters"])
+    assert finished.classes == tuple(range(best))
+    bundle = lockgate.open(project.workspace.bundle)
+    test = project.workspace.table("test", finished.schema)
+    output = bundle.predict(test.features)
+    assert output.margin.shape == (len(test), best)
+    assert np.array_equal(output.margin.argmin(axis=1), output.label)
+    report = json.loads((project.root / "report" / "report.json").read_bytes())
+    clusters = report["evaluators"]["clustering"]["tables"]["clusters"]
+    assert [row["cluster"] for row in clusters] == [*range(best)]
+    shares = [np.mean(output.label == k) for k in range(best)]
+    np.testing.assert_allclose([row["share"] for row in clusters], shares)
+    scores = bundle.reference().scores
+    assert (scores.kind, len(scores.counts)) == ("nominal", best + 2)
+    evaluated = lockgate.evaluate(bundle, project.root / "data" / "raw" / "rows.csv")
+    assert evaluated.rows == ROWS + DOUBLED
+
+
+@option("project.task")
+def test_a_task_without_a_target_takes_none_and_needs_its_models(make: Make) -> None:
+    with pytest.raises(lockgate.SchemaViolation, match=r"takes no target.*is bought"):
+        loaded(make({"project.task": "clustering"}))
+    with pytest.raises(lockgate.SchemaViolation, match=r"no target: .*project.task=clustering"):
+        loaded(make({"project.task": "auto"}, target=None))
+    wrong = {"project.task": "clustering"}
+    for model in ("logistic", "isolation-forest"):
+        with pytest.raises(lockgate.DataError, match=f"model.{model} predicts no clusters"):
+            fitted(make(wrong, target=None, model=model))
+    with pytest.raises(lockgate.DataError, match=r"predicts clusters.*or project.task=clustering"):
+        fitted(make({"project.task": "auto"}, model="k-means"))
+    settings: dict[str, Any] = {"evaluator.anomaly.known": "frauds"}
+    with pytest.raises(lockgate.UsageError, match=r"unknown column 'frauds' \(known\)"):
+        without_target(make, "anomaly", "isolation-forest", **settings)
+    settings = {"evaluator": {"anomaly": {"plugin": "anomaly"}}}
+    with pytest.raises(lockgate.DataError, match=r"choose evaluator=\[clustering\]"):
+        without_target(make, "clustering", "k-means", **settings)
 
 
 # --- resources

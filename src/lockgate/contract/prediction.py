@@ -133,7 +133,7 @@ class OpenRequest(Request):
         Names of the model's files, relative to `directory`.
     schema : Schema
         Columns that the model takes.
-    task : {"binary", "multiclass", "regression"}
+    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
         Task of the model.
     classes : tuple
         Class labels in the order of the scores; empty for a regression.
@@ -160,7 +160,7 @@ class WriteRequest(Request):
         Fitted; it has scikit-learn's interface, and is never changed.
     schema : Schema
         Columns that it was fitted on.
-    task : {"binary", "multiclass", "regression", "clustering"}
+    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
         Task of the model.
     classes : tuple
         Class labels in the order of the scores; empty for a regression.

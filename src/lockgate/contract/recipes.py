@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator, TransformerMixin
 
 __all__ = [
+    "TWO_CLASSES",
+    "UNSUPERVISED",
     "BuildRequest",
     "Candidate",
     "Fidelity",
@@ -23,8 +25,14 @@ __all__ = [
     "Task",
 ]
 
-Task = Literal["binary", "multiclass", "regression"]
-"""What a model predicts: one of two classes, one of several classes, or a number."""
+Task = Literal["binary", "multiclass", "regression", "clustering", "anomaly"]
+"""What a model predicts: one of two or of several classes, a number, a cluster, an anomaly."""
+
+UNSUPERVISED = frozenset({"clustering", "anomaly"})
+"""Tasks of tables without a target."""
+
+TWO_CLASSES = frozenset({"binary", "anomaly"})
+"""Tasks with one score, of the second class, and a threshold for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +43,7 @@ class BuildRequest(Request):
     ----------
     schema : Schema
         Columns and roles of the training rows.
-    task : {"binary", "multiclass", "regression"}
+    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
         Task of the model.
 
     """
@@ -147,7 +155,7 @@ class Recipe:
     space : mapping of str to SearchRange or list
         Parameters of the estimator that an optimizer may set; those of a step are written
         ``step__parameter``.
-    task : {"binary", "multiclass", "regression"}
+    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
         Task of the model.
     steps : tuple of (str, transformer)
         Unfitted steps before the estimator. The host puts the cell rules first.

@@ -23,7 +23,21 @@ __all__ = [
     "WindowSettings",
 ]
 
-METRICS = ("auto", "log_loss", "roc_auc", "pr_auc", "brier", "accuracy", "f1", "rmse", "mae", "r2")
+METRICS = (
+    "auto",
+    "log_loss",
+    "roc_auc",
+    "pr_auc",
+    "brier",
+    "accuracy",
+    "f1",
+    "rmse",
+    "mae",
+    "r2",
+    "silhouette",
+    "davies_bouldin",
+    "score_shift",
+)
 
 
 @dataclass(kw_only=True)
@@ -34,8 +48,9 @@ class Project:
     seed: int = setting(0, at_least=0, at_most=2**32 - 1, help="seed of all randomness")
     task: str = setting(
         "auto",
-        choices=("auto", "binary", "multiclass", "regression"),
-        help="what to predict; auto: inferred from the target",
+        choices=("auto", "binary", "multiclass", "regression", "clustering", "anomaly"),
+        help="what to predict; auto: inferred from the target; clustering and anomaly take a table "
+        "without",
     )
 
 
@@ -190,6 +205,12 @@ class DecisionSettings:
     )
     threshold: float = setting(0.5, at_least=0, at_most=1, help="threshold of the rule fixed")
     value_matrix: ValueMatrix = field(default_factory=ValueMatrix)
+    anomalies: float = setting(
+        0.01,
+        above=0,
+        below=1,
+        help="task anomaly: share of rows like those of training that are called anomalies",
+    )
 
 
 @dataclass(kw_only=True)

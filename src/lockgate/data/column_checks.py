@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from lockgate.contract.recipes import UNSUPERVISED
 from lockgate.contract.tables import Column, Table
 from lockgate.data.columns.categories import category_text
 from lockgate.data.duplicates import looks_like_id
@@ -33,7 +34,7 @@ def check_columns(train: Table, task: str, folds: int, loader: str) -> list[str]
     ----------
     train : Table
         The training rows.
-    task : {"binary", "multiclass", "regression"}
+    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
         The task.
     folds : int
         Folds of the search.
@@ -52,7 +53,7 @@ def check_columns(train: Table, task: str, folds: int, loader: str) -> list[str]
                 f"loader.{loader}.id={column.name}"
             )
             continue
-        if len(rows) >= FEWEST_ROWS:
+        if train.schema.target is not None and len(rows) >= FEWEST_ROWS:
             measure, value = _measure_alone(rows, column, str(train.schema.target), task)
             if value >= LEAK[measure]:
                 messages.append(
@@ -115,10 +116,10 @@ def _auc(positive: np.ndarray, score: np.ndarray) -> float:
 
 
 def _check_target(train: Table, task: str, folds: int) -> list[str]:
+    if task == "regression" or task in UNSUPERVISED:
+        return []
     target = str(train.schema.target)
     counts = train.frame[target].value_counts()
-    if task == "regression":
-        return []
     messages = []
     single = int((counts == 1).sum())
     if len(counts) > 20 and single > len(counts) / 2:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast, get_args
 import msgspec
 import pandas as pd
 
+from lockgate.contract.recipes import UNSUPERVISED
 from lockgate.contract.tables import Column, ColumnKind, CSVFormat, Schema, Table
 from lockgate.data.columns.frames import Series, convert_columns, float_bits, infer_kind
 from lockgate.data.columns.sources import EXACT_INTEGER_LIMIT
@@ -133,8 +134,23 @@ def fit_schema(train: Table) -> Schema:
 def infer_task(train: Table, requested: str) -> str:
     """Infer the task from the target, or check that the requested task fits it."""
     name = train.schema.target
+    if requested in UNSUPERVISED:
+        if name is not None:
+            raise SchemaViolation(
+                [
+                    f"project.task={requested} takes no target, and the loader's is {name}: set "
+                    f"the loader's target to null, and keep the column from the model: lockgate "
+                    f"run 'data.leave_out=[{name}]'"
+                ]
+            )
+        return requested
     if name is None:
-        raise SchemaViolation(["the table has no target; configure it in the loader"])
+        raise SchemaViolation(
+            [
+                "the table has no target: set the loader's target, or group similar rows: lockgate "
+                "run project.task=clustering model=k-means evaluator=[clustering]"
+            ]
+        )
     target = train.frame[name]
     distinct = target.nunique(dropna=True)
     if distinct < 2:

@@ -31,7 +31,9 @@ def resolve_method(table: Table, rules: Split) -> str:
         return rules.by
     if table.schema.time is not None:
         return "time"
-    return "group" if table.schema.group is not None else "stratified"
+    if table.schema.group is not None:
+        return "group"
+    return "stratified" if table.schema.target is not None else "random"
 
 
 def split_rows(table: Table, rules: Split, seed: int) -> Splits:
@@ -86,18 +88,18 @@ def make_folds(train: Table, method: str, count: int, seed: int) -> tuple[Fold, 
         grouped = train.schema.group is not None and method in ("time", "group")
         block = assign_folds(train, count, "group" if grouped else method, f"{seed}:folds")
         pairs = [(rows[block != k], rows[block == k]) for k in range(count)]
-    target = train.target
+    target = None if train.schema.target is None else train.target
     folds = tuple(
         Fold(fit, measure)
         for fit, measure in pairs
-        if len(measure) and len(fit) and len(pd.unique(target[fit])) > 1
+        if len(measure) and len(fit) and (target is None or len(pd.unique(target[fit])) > 1)
     )
     if len(folds) < 2:
         summary = (
             f"{len(train)} training rows, split by {method}, give {len(folds)} of {count} folds"
         )
-        remedy = "reduce search.folds or change split.by"
-        raise SchemaViolation([f"{summary} with more than one target value; {remedy}"])
+        summary += "" if target is None else " with more than one target value"
+        raise SchemaViolation([f"{summary}; reduce search.folds or change split.by"])
     return folds
 
 

@@ -13,7 +13,7 @@ from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Column, Table
 from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.frames import numbers_of
-from lockgate.modeling.metrics.losses import metrics_for_task
+from lockgate.modeling.metrics.losses import metrics_for_task, truth_of
 
 __all__ = ["Baseline", "fit_baselines", "measure_baseline", "measure_output"]
 
@@ -130,7 +130,9 @@ def measure_output(
     threshold: float | None = None,
 ) -> dict[str, float]:
     """Return the metrics of predictions for some rows, those that can be computed."""
-    metrics = metrics_for_task(task, table.target, output, classes, threshold)(table.weight)
+    metrics = metrics_for_task(task, truth_of(table, task), output, classes, threshold)(
+        table.weight
+    )
     return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 

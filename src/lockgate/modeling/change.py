@@ -11,12 +11,14 @@ import numpy as np
 
 from lockgate.contract.evaluation import Metric
 from lockgate.contract.prediction import Output
+from lockgate.contract.recipes import TWO_CLASSES, UNSUPERVISED
 from lockgate.contract.tables import Table
 from lockgate.modeling.metrics.losses import (
     BY_TASK,
     HIGHER_IS_BETTER,
     class_indices,
     metrics_for_task,
+    truth_of,
 )
 from lockgate.modeling.metrics.rates import RowSample
 from lockgate.modeling.metrics.titles import metric_title
@@ -68,32 +70,37 @@ def measure_rows(
     ----------
     table : Table
         The rows, with weights and groups as evaluators use them.
-    task : {"binary", "multiclass", "regression"}
+    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
         The task.
     output : Output or None
-        Predictions for the same rows; None for rows that the model was fitted on.
+        Predictions for the same rows; None for rows that the model was fitted on, unless it
+        has no target.
     classes : sequence
         Labels in the order of the scores.
     threshold : float, optional
         Score from which the second of two classes is predicted.
 
     """
-    truth, weight = table.target, table.weight
+    truth, weight = truth_of(table, task), table.weight
     rates: dict[str, tuple[float, float]] = {}
     values: dict[str, float] = {}
     if task == "regression":
         values["mean of the target"] = float(np.average(truth.astype(float), weights=weight))
     else:
         sample = RowSample.of(len(truth), weight, table.groups)
-        indices = class_indices(truth, classes)
-        for k in [1] if task == "binary" else range(len(classes)):
+        labels = output.label if task in UNSUPERVISED and output is not None else truth
+        indices = class_indices(labels, classes)
+        for k in [1] if task in TWO_CLASSES else range(len(classes)):
             hit = indices == k
             rate = float(np.average(hit, weights=weight))
-            rates[str(classes[k])] = rate, sample.effective_rows(hit, rate, 1 - LEVEL)
+            name = f"cluster {classes[k]}" if task == "clustering" else str(classes[k])
+            rates[name] = rate, sample.effective_rows(hit, rate, 1 - LEVEL)
     if output is None:
         return RowMeasures(len(truth), rates, values)
     if task == "regression":
         values["mean prediction"] = float(np.average(output.label.astype(float), weights=weight))
+    elif output.score is not None and task == "anomaly":
+        values["mean score"] = float(np.average(output.score, weights=weight))
     elif output.score is not None and task == "binary":
         mean = float(np.average(output.score, weights=weight))
         values["mean score"] = mean

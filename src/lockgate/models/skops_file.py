@@ -61,9 +61,10 @@ def own_types() -> tuple[type, ...]:
     from lockgate.data.text_terms import CondensedTerms, HashedTerms, TextTerms
     from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
     from lockgate.modeling.solvers.regressor import LeastSquares
+    from lockgate.modeling.training.anomaly_detector import AnomalyDetector
 
     of_texts = (CondensedTerms, HashedTerms, TextTerms)
-    return (Bins, Clip, DateParts, EmptyToZero, LeastSquares, *of_texts)
+    return (AnomalyDetector, Bins, Clip, DateParts, EmptyToZero, LeastSquares, *of_texts)
 
 
 @functools.cache

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from lockgate.contract.compression import CompressRequest
-from lockgate.contract.recipes import Candidate
+from lockgate.contract.recipes import UNSUPERVISED, Candidate
 from lockgate.contract.tables import Table
 from lockgate.errors import NotApplicable, PackedFormatError, PluginFailed, UsageError
 from lockgate.modeling.change import measure_rows
@@ -76,8 +76,13 @@ def work(stage: Stage) -> dict[str, float]:
     output = predict_output(
         candidate.estimator, tune.features, fitted.task, fitted.classes, threshold
     )
+    of_train = None
+    if fitted.task in UNSUPERVISED:  # their predictions have rates, and no truth to be too close to
+        of_train = predict_output(
+            candidate.estimator, train.features, fitted.task, fitted.classes, threshold
+        )
     parts = {
-        "train": measure_rows(train, fitted.task, None, fitted.classes),
+        "train": measure_rows(train, fitted.task, of_train, fitted.classes),
         "tune": measure_rows(tune, fitted.task, output, fitted.classes, threshold),
     }
     steps_file = workspace.root / "models" / "steps.json"
@@ -85,7 +90,9 @@ def work(stage: Stage) -> dict[str, float]:
         steps_file, {"metric": fitted.metric, "steps": steps, "rows": msgspec.to_builtins(parts)}
     )
     if threshold is not None:
-        stage.log.info("threshold %.3f (%s)", threshold, stage.sections.decision.rule)
+        anomaly = fitted.task == "anomaly"
+        rule = "decision.anomalies" if anomaly else stage.sections.decision.rule
+        stage.log.info("threshold %.3f (%s)", threshold, rule)
     applied = sum(step["applied"] for step in steps)
     return {"steps": float(len(steps)), "applied": float(applied)}
 
@@ -217,9 +224,11 @@ def _choose_threshold(
     stage: Stage, fitted: FittedModel, candidate: Candidate, tune: Table
 ) -> float | None:
     """Choose the threshold for the positive class on the tune rows; None for other tasks."""
+    decision = stage.sections.decision
+    if fitted.task == "anomaly":
+        return 1 - decision.anomalies
     if fitted.task != "binary":
         return None
-    decision = stage.sections.decision
     if decision.rule == "fixed":
         return decision.threshold
     score = predict_scores(candidate.estimator, tune.features, fitted.classes)

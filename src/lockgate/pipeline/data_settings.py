@@ -61,10 +61,11 @@ class DataSettings:
 
 def inspect_data(
     path: Path,
-    target: str,
+    target: str | None,
     settings: Mapping[str, Any],
     kinds: Mapping[str, str],
     *,
+    task: str = "auto",
     use_as_time: Callable[[str], bool] = lambda _: True,
 ) -> DataSettings:
     """Read the file once, so that a wrong column is reported here and not by a stage.
@@ -73,12 +74,14 @@ def inspect_data(
     ----------
     path : pathlib.Path
         CSV or Parquet file; how a CSV file is written is detected.
-    target : str
-        Column to predict.
+    target : str or None
+        Column to predict; None for a task without a target.
     settings : mapping
         Settings of the loader by name, instead of those that are detected.
     kinds : mapping of str to str
         Kinds of columns that should not be inferred.
+    task : str
+        What to predict; ``auto`` is inferred from the target.
     use_as_time : callable
         Called with the name of the only column of dates; whether rows are split by it.
 
@@ -124,7 +127,7 @@ def inspect_data(
     time = _find_time(table) if asked else None
     if time is not None and use_as_time(time):
         chosen["time"] = time
-    task = infer_task(table, "auto")
+    task = infer_task(table, task)
     left_out, texts = _find_texts(table)
     plugin, summary = "parquet" if parquet else "csv", _summarize(table, task)
     return DataSettings(plugin, chosen, dict(kinds), task, left_out, texts, summary)
@@ -147,9 +150,10 @@ def _find_texts(table: Table) -> tuple[list[str], dict[str, str]]:
 
 def _summarize(table: Table, task: str) -> str:
     """Return what a project's author should see at once: rows, columns, and the target's values."""
-    target = str(table.schema.target)
-    values = table.frame[target].dropna()
     text = f"{len(table):,} rows, {len(table.schema.features)} features"
+    if (target := table.schema.target) is None:
+        return f"{text}; {task}, without a target"
+    values = table.frame[target].dropna()
     if task == "regression":
         low, high = f"{values.min():,.6g}", f"{values.max():,.6g}"
         text += f"; target {target}: {low} to {high}, mean {values.mean():,.6g}"

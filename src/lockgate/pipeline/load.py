@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 import msgspec
+import numpy as np
 
+from lockgate.contract.recipes import UNSUPERVISED
 from lockgate.contract.tables import Splits, Table
 from lockgate.data.cell_checks import check_cell_rules
 from lockgate.data.column_checks import check_columns
@@ -48,8 +50,10 @@ def work(stage: Stage) -> dict[str, float]:
     for reason in reasons:
         stage.log.warning("%s", reason)
     infer_task(train, task)  # the row rules may have left a single class
+    supervised = task not in UNSUPERVISED
     try:
-        positive = find_positive(train.target, task, sections.data.positive)
+        labels = train.target if supervised else np.zeros(0)
+        positive = find_positive(labels, task, sections.data.positive)
     except UsageError as error:
         raise UsageError(f"data.positive: {error}") from None
     with_role = set(schema.names) - {column.name for column in schema.features}
@@ -60,7 +64,7 @@ def work(stage: Stage) -> dict[str, float]:
     warnings += check_split(parts, split_method, loader)
     for warning in warnings:
         stage.log.warning("%s", warning)
-    if task != "regression":
+    if task in ("binary", "multiclass"):
         check_classes(Splits(train, tune, test))
     counts = {
         "no target": unlabelled_count,
@@ -77,7 +81,7 @@ def work(stage: Stage) -> dict[str, float]:
         "rows_left_out": {reason: n for reason, n in counts.items() if n},
         "columns_left_out": reasons,
         "warnings": warnings,
-        "baselines": msgspec.to_builtins(fit_baselines(train, tune, task)),
+        "baselines": msgspec.to_builtins(fit_baselines(train, tune, task) if supervised else []),
         "columns": to_plain(count_all_columns(parts.train.frame, with_role)),
         "source": loaded.digest,
         "contract": None if contract is None else contract.plain(),

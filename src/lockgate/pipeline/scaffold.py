@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lockgate.contract.recipes import UNSUPERVISED
 from lockgate.data.io.atomic import replace_directory, write_file
 from lockgate.data.io.dvc_settings import find_dvc_repository
 from lockgate.data.io.scratch import scratch_folder
 from lockgate.errors import UsageError
+from lockgate.modeling.metrics.losses import EVALUATORS
 from lockgate.pipeline.data_settings import DataSettings, inspect_data
 from lockgate.pipeline.dvc_stages import add_stages
 from lockgate.pipeline.undo import undone_on_failure
@@ -80,6 +82,7 @@ def create_project(
     *,
     data: str | Path | None = None,
     target: str | None = None,
+    task: str = "auto",
     name: str | None = None,
     settings: Mapping[str, Any] | None = None,
     kinds: Mapping[str, str] | None = None,
@@ -96,7 +99,9 @@ def create_project(
     data : path-like, optional
         CSV or Parquet file to train on, which is copied; by default an example.
     target : str, optional
-        Column of `data` to predict.
+        Column of `data` to predict; none for a task without a target.
+    task : str
+        What to predict; ``auto`` is inferred from the target.
     name : str, optional
         Name of the model; by default that of the directory.
     settings : mapping, optional
@@ -119,8 +124,11 @@ def create_project(
 
     """
     directory, data = Path(directory), None if data is None else Path(data)
-    if (data is None) != (target is None):
-        raise UsageError("--data and --target go together: pass a file and its target column")
+    if (data is None) != (target is None and task not in UNSUPERVISED):
+        raise UsageError(
+            "--data and --target go together: pass a file and its target column, or --task "
+            "clustering or anomaly, which need none"
+        )
     existing = [path for path in PROJECT_PATHS if (directory / path).exists()]
     if existing:
         raise UsageError(
@@ -128,10 +136,13 @@ def create_project(
             "create it in a folder of its own, e.g. lockgate init risk"
         )
     raw = directory / "data" / "raw"
-    column, content = EXAMPLE_TARGET, EXAMPLE
-    if data and target:
+    column: str | None = EXAMPLE_TARGET
+    content = EXAMPLE
+    if data:
         column = target
-        content = inspect_data(data, target, settings or {}, kinds or {}, use_as_time=use_as_time)
+        content = inspect_data(
+            data, target, settings or {}, kinds or {}, task=task, use_as_time=use_as_time
+        )
     elif settings or kinds:
         raise UsageError("--set and --kind describe a file: pass --data and --target as well")
     data_file = raw / (data.name if data else "tumours.csv")
@@ -224,19 +235,26 @@ def _read_template(name: str) -> str:
     return importlib.resources.files(__package__).joinpath("templates", name).read_text("utf-8")
 
 
-def _write_conf(conf: Path, path: Path, target: str, content: DataSettings, name: str) -> None:
-    regression = content.task == "regression"
+MODELS = {"regression": "linear", "clustering": "k-means", "anomaly": "isolation-forest"}
+"""The first model of a task; of classes it is the logistic regression."""
+
+
+def _write_conf(
+    conf: Path, path: Path, target: str | None, content: DataSettings, name: str
+) -> None:
     loader = _slugify(path.stem)
     if loader in Catalogue.installed().names("loader"):
         loader += "-data"  # a file that includes the plugin of its own name would include itself
     variables = {
         "loader": loader,
         "plugin": content.plugin,
-        "model": "linear" if regression else "logistic",
-        "evaluator": "regression" if regression else "classification",
+        "model": MODELS.get(content.task, "logistic"),
+        "compressor": "" if content.task in UNSUPERVISED else "lasso",
+        "evaluator": EVALUATORS[content.task],
         "name": _quote(name),
+        "task": f"\n  task: {content.task}" if content.task in UNSUPERVISED else "",
         "path": _quote(path.as_posix()),
-        "target": _quote(target),
+        "target": "null" if target is None else _quote(target),
         "settings": "".join(
             f"{key}: {_quote_value(value)}\n" for key, value in content.settings.items()
         ),

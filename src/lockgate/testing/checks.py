@@ -13,6 +13,7 @@ from lockgate.contract.plugin import contract_of, hooks_of
 from lockgate.contract.requests import Request
 from lockgate.contract.settings import defaults, settings_of
 from lockgate.errors import LockgateError, PluginFailed, SettingError
+from lockgate.modeling.training.fitting import check_task
 from lockgate.testing.examples import example_requests, try_recipe
 from lockgate.testing.fingerprints import fingerprint, inputs_of
 from lockgate.testing.subject import Failed, FittedExample, PluginUnderTest
@@ -231,6 +232,7 @@ def check_model(subject: PluginUnderTest) -> None:
     for name, request in subject.hook_requests.items():
         try:
             recipe = subject.call(request)
+            check_task(recipe, "the model")
         except LockgateError:
             continue
         try:

@@ -6,11 +6,16 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.cluster import KMeans
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    IsolationForest,
+)
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from lockgate.contract.compression import CompressRequest
@@ -18,7 +23,16 @@ from lockgate.contract.evaluation import EvaluateRequest, Metric, ValueMatrix
 from lockgate.contract.gates import BundleOrigin, EvaluatedBundle, JudgeRequest
 from lockgate.contract.monitoring import MonitoringWindow, MonitorRequest
 from lockgate.contract.prediction import Output, WriteRequest
-from lockgate.contract.recipes import BuildRequest, Candidate, Fidelity, Recipe, SearchRange, Task
+from lockgate.contract.recipes import (
+    TWO_CLASSES,
+    UNSUPERVISED,
+    BuildRequest,
+    Candidate,
+    Fidelity,
+    Recipe,
+    SearchRange,
+    Task,
+)
 from lockgate.contract.requests import Request, numpy_backend
 from lockgate.contract.search import OptimizeRequest
 from lockgate.contract.sections import CellRules
@@ -27,7 +41,9 @@ from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.schema import fit_schema, table
 from lockgate.data.splits import make_folds
 from lockgate.errors import PluginFailed
+from lockgate.modeling.metrics.losses import chosen_metric
 from lockgate.modeling.statistics.histograms import build_reference, count_window
+from lockgate.modeling.training.anomaly_detector import AnomalyDetector
 from lockgate.modeling.training.cross_validation import CrossValidation
 from lockgate.modeling.training.estimators import get_classes, predict_output
 from lockgate.modeling.training.fitting import (
@@ -45,11 +61,14 @@ if TYPE_CHECKING:
 
 __all__ = ["TASKS", "example_candidate", "example_requests", "example_table", "try_recipe"]
 
-TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
+TASKS: tuple[Task, ...] = get_args(Task)
 
 
 def example_table(task: Task, rows: int = 240, seed: int = 0) -> Table:
-    """Return a table of numbers with missing values and a category, from which a target follows."""
+    """Return a table of numbers with missing values and a category, from which a target follows.
+
+    For a task without a target the rows are of two kinds, and some lie far out.
+    """
     rng = np.random.default_rng(seed)
     size, price = rng.normal(size=rows), rng.gamma(2.0, 10.0, rows)
     colour = rng.choice(["blue", "green", "red"], rows)
@@ -63,7 +82,13 @@ def example_table(task: Task, rows: int = 240, seed: int = 0) -> Table:
     frame = pd.DataFrame(
         {"size": size, "price": price, "noise": rng.normal(size=rows), "colour": colour}
     )
-    base_table = table(frame.astype({"colour": object}).assign(target=target), target="target")
+    name = None if task in UNSUPERVISED else "target"
+    if name is None:
+        frame["size"] += np.where(colour == "red", 6.0, 0.0)
+        frame.loc[rng.random(rows) < 0.02, "noise"] *= 8
+    else:
+        frame["target"] = target
+    base_table = table(frame.astype({"colour": object}), target=name)
     return Table(
         base_table.frame.assign(colour=base_table.frame["colour"].astype(object)),
         fit_schema(base_table),
@@ -112,6 +137,8 @@ def example_requests(kind: str, seed: int = 0) -> dict[str, Request]:
         requests["binary-trees"] = _make_optimize_request("binary", seed, trees=True)
     for task in TASKS:
         requests[task] = factories[kind](task, seed)
+        if task in UNSUPERVISED:
+            continue
         if kind == "compressor":
             requests[f"{task}-trees"] = _make_compress_request(task, seed, trees=True)
         if kind == "format":
@@ -138,7 +165,7 @@ def try_recipe(recipe: Recipe) -> None:
 
 
 def _compare_continued_fit(recipe: Recipe, fidelity: Fidelity, table: Table) -> None:
-    metric = "rmse" if recipe.task == "regression" else "log_loss"
+    metric = chosen_metric("auto", recipe.task)
     validation = CrossValidation(recipe, table, make_folds(table, "stratified", 2, 0), metric)
     with validation.start({}, 0) as partial:
         for rounds in (2, 5):
@@ -159,12 +186,17 @@ def _make_build_request(task: Task, seed: int) -> BuildRequest:
 def _make_recipe(task: Task, trees: bool = False) -> Recipe:
     estimator: BaseEstimator
     fidelity = None
+    space: dict[str, SearchRange | list[Any]] = {}
     if trees:
         regression = task == "regression"
         cls = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
         estimator = cls(max_iter=20, random_state=0)
         fidelity = Fidelity("max_iter", "learning_rate", continues=True)
         space = {"learning_rate": SearchRange(0.05, 0.3, log_scale=True)}
+    elif task == "clustering":
+        estimator, space = KMeans(2, n_init=3, random_state=0), {"n_clusters": [2, 3]}
+    elif task == "anomaly":
+        estimator = AnomalyDetector(IsolationForest(n_estimators=10, random_state=0))
     elif task == "regression":
         estimator, space = Ridge(), {"alpha": SearchRange(0.01, 100, log_scale=True)}
     else:
@@ -178,7 +210,7 @@ def _make_recipe(task: Task, trees: bool = False) -> Recipe:
 def _make_optimize_request(task: Task, seed: int, trees: bool = False) -> OptimizeRequest:
     train, recipe = example_table(task), _make_recipe(task, trees)
     folds = make_folds(train, "stratified", 3, 0)
-    metric = "rmse" if task == "regression" else "log_loss"
+    metric = chosen_metric("auto", task)
     validation = CrossValidation(recipe, train, folds, metric)
     return OptimizeRequest(
         seed=seed,
@@ -213,7 +245,7 @@ def _make_write_request(task: Task, seed: int, trees: bool = False) -> WriteRequ
 def _make_compress_request(task: Task, seed: int, trees: bool = False) -> CompressRequest:
     train, tune = example_table(task), example_table(task, seed=1)
     candidate = example_candidate(task, trees=trees)
-    metric = "rmse" if task == "regression" else "log_loss"
+    metric = chosen_metric("auto", task)
     return CompressRequest(
         seed=seed,
         candidate=candidate,
@@ -252,7 +284,7 @@ def _make_evaluate_request(task: Task, seed: int) -> EvaluateRequest:
         output=predictor.predict(test.features),
         task=task,
         classes=predictor.classes,
-        threshold=0.5 if task == "binary" else None,
+        threshold=0.5 if task in TWO_CLASSES else None,
         value_matrix=ValueMatrix(true_positive=10, false_positive=-1),
         model_bytes=1024,
         rows=_with_region(test.frame),

@@ -11,7 +11,7 @@ from lockgate.contract.compression import CompressRequest
 from lockgate.contract.conversion import ConvertRequest, Engine
 from lockgate.contract.plugin import hooks_of
 from lockgate.contract.prediction import OpenRequest, WriteRequest
-from lockgate.contract.recipes import Candidate
+from lockgate.contract.recipes import UNSUPERVISED, Candidate
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.contract.search import OptimizeRequest, SearchResult
 from lockgate.data.schema import fit_schema
@@ -76,7 +76,7 @@ def _packed_models() -> list[tuple[PackedModel, Any]]:
     """Return packed models of every task, linear and with trees, and rows."""
     models = []
     for task in TASKS:
-        for trees in (False, True):
+        for trees in (False, True)[: 1 + (task not in UNSUPERVISED)]:
             estimator = example_candidate(task, trees=trees).estimator
             table = example_table(task, ROWS, seed=5)
             packed = pack_estimator(estimator, inputs_of(table.schema.features))

@@ -26,6 +26,7 @@ from sklearn.ensemble import (
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
+    IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
     StackingClassifier,
@@ -49,6 +50,7 @@ from sklearn.linear_model import (
     SGDClassifier,
     SGDRegressor,
 )
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     GridSearchCV,
@@ -76,7 +78,7 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
-from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR
+from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
 from sklearn.tree import (
     DecisionTreeClassifier,
     DecisionTreeRegressor,
@@ -89,6 +91,7 @@ from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Column, Schema
 from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.columns.inputs import ColumnInput
+from lockgate.modeling.training.anomaly_detector import AnomalyDetector
 
 NUMBERS = ["x0", "x1", "x2", "x3", "level"]
 CATEGORIES = ["colour", "side"]
@@ -639,6 +642,27 @@ MODELS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: _two(scaled(), MiniBatchKMeans(3, n_init=2, random_state=0)),
         "",
     ),
+    "isolation forest": (lambda: _two(hot(), IsolationForest(random_state=0)), ""),
+    "isolation forest of some columns": (
+        lambda: _two(
+            imputed(),
+            IsolationForest(n_estimators=20, contamination=0.05, max_features=0.5, random_state=0),
+        ),
+        "",
+    ),
+    "one class": (lambda: _two(scaled(), OneClassSVM(nu=0.1)), ""),
+    "one class, polynomial": (lambda: _two(scaled(), OneClassSVM(kernel="poly", nu=0.1)), ""),
+    **{
+        f"shares of {type(detector).__name__}": (
+            lambda detector=detector: _two(scaled(), AnomalyDetector(detector)),
+            "",
+        )
+        for detector in (
+            IsolationForest(n_estimators=20, random_state=0),
+            GaussianMixture(3, reg_covar=1e-3, random_state=0),
+            OneClassSVM(nu=0.2),
+        )
+    },
 }
 """Models by what they are, with the target that they are fitted to."""
 

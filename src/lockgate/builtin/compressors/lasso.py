@@ -29,6 +29,8 @@ class Lasso:
     def compress(self, request: lockgate.CompressRequest) -> lockgate.Candidate:
         """Select features, refit, and compare the loss on the tune rows."""
         candidate = request.candidate
+        if request.train.schema.target is None:
+            raise lockgate.NotApplicable("lasso selects the features that tell about a target")
         # the terms of texts are selected by the penalty of the model itself
         features, texts = _list_features(candidate.recipe)
         if not features:

@@ -26,12 +26,12 @@ class Classification:
         """Measure on the test rows."""
         from lockgate.modeling.metrics.binary import calibration_curve, roc_curve
         from lockgate.modeling.metrics.classification import classification_metrics
-        from lockgate.modeling.metrics.losses import class_indices
+        from lockgate.modeling.metrics.losses import EVALUATORS, class_indices
 
-        if request.task == "regression":
+        if request.task not in ("binary", "multiclass"):
             raise lockgate.DataError(
-                "evaluator classification needs a classification task, got regression; "
-                "choose evaluator=[regression]"
+                f"evaluator classification needs a classification task, got {request.task}; "
+                f"choose evaluator=[{EVALUATORS[request.task]}]"
             )
         truth = request.table.target
         measured = classification_metrics(

@@ -29,12 +29,13 @@ class Regression:
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
         from lockgate.modeling.metrics.intervals import bootstrap_intervals
+        from lockgate.modeling.metrics.losses import EVALUATORS
         from lockgate.modeling.metrics.regression import RegressionMetrics
 
         if request.task != "regression":
             raise lockgate.DataError(
                 f"evaluator regression needs a regression task, got {request.task}; "
-                "choose evaluator=[classification]"
+                f"choose evaluator=[{EVALUATORS[request.task]}]"
             )
         units = _count_units(request.table)
         resamples = self.resamples if units >= FEWEST_UNITS else 0

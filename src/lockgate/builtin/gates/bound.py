@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import lockgate
-from lockgate.builtin.gates.metrics import default_evaluator, format_metric
+from lockgate.builtin.gates.metrics import format_metric
 from lockgate.suggestions import nearest
 
 __all__ = ["Bound"]
@@ -52,8 +52,10 @@ class Bound:
     def _find_metric(
         self, candidate: lockgate.EvaluatedBundle, *, rows: bool
     ) -> tuple[lockgate.Metric, str]:
+        from lockgate.modeling.metrics.losses import EVALUATORS
+
         evaluator, _, name = self.metric.rpartition(".")
-        evaluator = evaluator or default_evaluator(candidate.task)
+        evaluator = evaluator or EVALUATORS[candidate.task]
         measured = candidate.metrics.get(evaluator, {})
         if name in measured:
             return measured[name], "on the evaluation rows"

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
     MetricFunction = Callable[[np.ndarray | None], Mapping[str, float]]
 
-DEFAULT_METRICS = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}
+DEFAULT_METRICS = {
+    "binary": "roc_auc",
+    "multiclass": "accuracy",
+    "regression": "r2",
+    "clustering": "silhouette",
+    "anomaly": "score_shift",
+}
 """What ``auto`` stands for: metrics of at most 1, so that one margin suits all tasks."""
-
-
-def default_evaluator(task: str) -> str:
-    """Return the evaluator that metrics without a dot are of."""
-    return "regression" if task == "regression" else "classification"
 
 
 def weighted_metric(
@@ -26,13 +27,18 @@ def weighted_metric(
 ) -> MetricFunction | None:
     """Return a function from row weights to metrics; None where lockgate cannot compute it."""
     from lockgate.modeling.metrics.decisions import DecisionValue
-    from lockgate.modeling.metrics.losses import class_indices, metrics_for_task
+    from lockgate.modeling.metrics.losses import (
+        EVALUATORS,
+        class_indices,
+        metrics_for_task,
+        truth_of,
+    )
 
     if bundle.table is None or bundle.output is None:
         return None
     evaluator = metric_name.rpartition(".")[0]
-    truth = bundle.table.target
-    if evaluator in ("", default_evaluator(bundle.task)):
+    truth = truth_of(bundle.table, bundle.task)
+    if evaluator in ("", EVALUATORS[bundle.task]):
         return metrics_for_task(bundle.task, truth, bundle.output, bundle.classes, bundle.threshold)
     score = bundle.output.score
     if evaluator == "business" and bundle.task == "binary" and value_matrix and score is not None:

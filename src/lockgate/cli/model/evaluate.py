@@ -85,7 +85,8 @@ def _print(evaluation: Evaluation) -> None:
     if bundle.manifest.task == "binary":
         click.echo(f"positive class: {bundle.manifest.classes[1]}")
     if evaluation.rows:
-        click.echo(f"evaluated on {evaluation.rows:,} rows with a target")
+        with_target = "" if bundle.manifest.schema.target is None else " with a target"
+        click.echo(f"evaluated on {evaluation.rows:,} rows{with_target}")
     for violation in evaluation.violations:
         click.secho(f"data contract: {violation}", fg="yellow", err=True)
     rows = []

@@ -20,6 +20,7 @@ __all__ = ["command"]
     epilog=examples("""
         lockgate init shop && cd shop && lockgate run
         lockgate init churn --data churn.csv --target churned
+        lockgate init segments --data customers.csv --task clustering
         lockgate init bank --data bank.csv --target default --set dates=day-first
     """),
 )
@@ -31,6 +32,14 @@ __all__ = ["command"]
     show_default="an example",
 )
 @click.option("--target", metavar="COLUMN", help="Column of --data to predict.")
+@click.option(
+    "--task",
+    type=click.Choice(["auto", "binary", "multiclass", "regression", "clustering", "anomaly"]),
+    default="auto",
+    help="What to predict; clustering (groups of rows) and anomaly (rows unlike the others) need "
+    "no target.",
+    show_default="inferred from the target",
+)
 @click.option(
     "--set",
     "settings",
@@ -53,6 +62,7 @@ def command(
     directory: Path,
     data: Path | None,
     target: str | None,
+    task: str,
     settings: tuple[str, ...],
     kinds: tuple[str, ...],
     name: str | None,
@@ -72,6 +82,7 @@ def command(
         directory,
         data=data,
         target=target,
+        task=task,
         name=name,
         settings=parse_settings(settings),
         kinds=parse_kinds(kinds),

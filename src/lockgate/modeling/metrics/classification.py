@@ -10,7 +10,9 @@ import numpy as np
 
 from lockgate.contract.evaluation import Metric
 from lockgate.contract.prediction import Output
+from lockgate.modeling.metrics.anomaly import AnomalyMetrics
 from lockgate.modeling.metrics.binary import BinaryMetrics
+from lockgate.modeling.metrics.clusters import ClusteringMetrics
 from lockgate.modeling.metrics.intervals import bootstrap_intervals
 from lockgate.modeling.metrics.losses import class_indices, metrics_for_task
 from lockgate.modeling.metrics.means import calibration_metric, mean_metric
@@ -91,7 +93,7 @@ def classification_metrics(
 
     """
     measure = metrics_for_task(task, truth, output, classes, threshold)
-    assert not isinstance(measure, RegressionMetrics)
+    assert not isinstance(measure, (AnomalyMetrics, ClusteringMetrics, RegressionMetrics))
     estimates = bootstrap_intervals(measure, len(truth), weight=weight, resamples=0)
     if not resamples:
         return ClassificationMetrics(estimates)

@@ -3,27 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from lockgate.contract.prediction import Output
+from lockgate.contract.tables import Table
 from lockgate.data.columns.categories import category_text
 from lockgate.errors import SchemaViolation, SettingError
+from lockgate.modeling.metrics.anomaly import AnomalyMetrics
 from lockgate.modeling.metrics.binary import BinaryLabelMetrics, BinaryMetrics
+from lockgate.modeling.metrics.clusters import ClusteringMetrics, comparison_points
 from lockgate.modeling.metrics.multiclass import MulticlassMetrics
 from lockgate.modeling.metrics.regression import RegressionMetrics
 
-__all__ = ["LOWER_IS_BETTER", "chosen_metric", "class_indices", "compute_loss", "metrics_for_task"]
+__all__ = [
+    "EVALUATORS",
+    "LOWER_IS_BETTER",
+    "chosen_metric",
+    "class_indices",
+    "compute_loss",
+    "metrics_for_task",
+    "truth_of",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-HIGHER_IS_BETTER = {"roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "r2"}
+Metrics: TypeAlias = (
+    AnomalyMetrics
+    | BinaryMetrics
+    | BinaryLabelMetrics
+    | ClusteringMetrics
+    | MulticlassMetrics
+    | RegressionMetrics
+)
+"""Metrics of a task, as a function of row weights."""
+
+HIGHER_IS_BETTER = {
+    "roc_auc",
+    "pr_auc",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "r2",
+    "silhouette",
+}
 LOWER_IS_BETTER = {
     "log_loss",
     "brier",
     "calibration_error",
+    "davies_bouldin",
     "rmse",
+    "score_shift",
     "mae",
     "model_kb",
     "one_row_us",
@@ -34,7 +66,29 @@ BY_TASK = {
     "binary": ("log_loss", "roc_auc", "pr_auc", "brier", "accuracy", "f1"),
     "multiclass": ("log_loss", "accuracy", "f1"),
     "regression": ("rmse", "mae", "r2"),
+    "clustering": ("silhouette", "davies_bouldin"),
+    "anomaly": ("score_shift",),
 }
+
+EVALUATORS = {
+    "binary": "classification",
+    "multiclass": "classification",
+    "regression": "regression",
+    "clustering": "clustering",
+    "anomaly": "anomaly",
+}
+"""The evaluator of a task, unless another is chosen."""
+
+
+def truth_of(table: Table, task: str) -> Array:
+    """Return what predictions for a table's rows are measured against.
+
+    It is the target, shape (n,); of clusters it is where the rows lie, shape (n, axes), and of
+    anomalies nothing, shape (n, 0).
+    """
+    if task == "clustering":
+        return comparison_points(table.features, table.schema)
+    return np.zeros((len(table), 0)) if task == "anomaly" else table.target
 
 
 def chosen_metric(requested: str, task: str) -> str:
@@ -48,13 +102,18 @@ def chosen_metric(requested: str, task: str) -> str:
 
 def metrics_for_task(
     task: str, truth: Array, output: Output, classes: Sequence[object], threshold: float | None
-) -> BinaryMetrics | BinaryLabelMetrics | MulticlassMetrics | RegressionMetrics:
+) -> Metrics:
     """Return the metrics of a task, as a function of row weights.
 
-    Without scores they are those of labels, and of margins where the model has some.
+    Without scores they are those of labels, and of margins where the model has some; `truth` is
+    that of `truth_of`.
     """
     if task == "regression":
         return RegressionMetrics(truth, output.label)
+    if task == "clustering":
+        return ClusteringMetrics(truth, output.label)
+    if task == "anomaly":
+        return AnomalyMetrics(output)
     actual = class_indices(truth, classes)
     if task == "binary" and output.score is not None:
         return BinaryMetrics(actual == 1, output.score, 0.5 if threshold is None else threshold)

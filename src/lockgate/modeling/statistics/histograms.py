@@ -61,7 +61,7 @@ def build_reference(
     backend : Backend
         Backend to count on.
     scores : array, shape (n,), optional
-        The model's predictions for rows that it was not fitted on.
+        The model's predictions for rows that it was not fitted on; texts are categories.
 
     """
     counts = []
@@ -76,11 +76,15 @@ def build_reference(
         counts.append(count_into_bins(empty, columns[column.name], backend))
     score_counts = None
     if scores is not None:
-        score_counts = count_into_bins(
-            BinCounts(SCORES, "ordered", _choose_edges(_convert_to_floats(scores))), scores, backend
-        )
+        score_counts = count_into_bins(_choose_score_bins(np.asarray(scores)), scores, backend)
     n = counts[0].n if counts else 0
     return ReferenceCounts(tuple(counts), score_counts, n)
+
+
+def _choose_score_bins(scores: np.ndarray) -> BinCounts:
+    if scores.dtype == object:
+        return BinCounts(SCORES, "nominal", categories=tuple(sorted(set(scores.tolist()))))
+    return BinCounts(SCORES, "ordered", _choose_edges(_convert_to_floats(scores)))
 
 
 def count_all_columns(frame: pd.DataFrame, leave_out: Collection[str]) -> tuple[BinCounts, ...]:
@@ -143,7 +147,9 @@ def _countable(
 
 
 def select_monitored_output(output: Output, task: str) -> np.ndarray | None:
-    """Return the predictions to monitor: values, or scores of two classes; otherwise None."""
+    """Return the predictions to monitor: values, clusters, or scores of two classes, or None."""
+    if task == "clustering":
+        return np.array([category_text(label) for label in output.label.tolist()], dtype=object)
     values = output.label if task == "regression" else output.score
     return None if values is None or np.ndim(values) > 1 else values
 

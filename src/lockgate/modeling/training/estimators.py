@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import is_clusterer, is_outlier_detector
 
 from lockgate.contract.prediction import Output
+from lockgate.contract.recipes import TWO_CLASSES
 from lockgate.data.columns.categories import category_text
 from lockgate.errors import UsageError
 
@@ -16,17 +18,25 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 __all__ = [
+    "detects_anomalies",
     "find_positive",
     "get_classes",
     "order_classes",
     "output_of_scores",
     "predict_output",
     "predict_scores",
+    "predicts_clusters",
 ]
 
 
 def get_classes(estimator: BaseEstimator, positive: str = "") -> tuple[Any, ...]:
-    """Return the classes in the order of the scores, as Python values; empty for a regression."""
+    """Return the classes in the order of the scores, as Python values; empty for a regression.
+
+    Those of clusters are their numbers, from 0.
+    """
+    last = getattr(estimator, "steps", [("", estimator)])[-1][1]
+    if hasattr(last, "cluster_centers_"):
+        return tuple(range(len(last.cluster_centers_)))
     return order_classes(np.asarray(getattr(estimator, "classes_", ())).tolist(), positive)
 
 
@@ -83,6 +93,22 @@ def find_positive(target: np.ndarray, task: str, chosen: object = "") -> str:
     return category_text(ordered[1]) if task == "binary" else ""
 
 
+def predicts_clusters(estimator: BaseEstimator) -> bool:
+    """Whether an estimator groups rows without a target."""
+    try:
+        return bool(is_clusterer(estimator))
+    except (AttributeError, TypeError):  # not one of scikit-learn's classes
+        return False
+
+
+def detects_anomalies(estimator: BaseEstimator) -> bool:
+    """Whether an estimator tells rows unlike the others, without a target."""
+    try:
+        return bool(is_outlier_detector(estimator))
+    except (AttributeError, TypeError):  # not one of scikit-learn's classes
+        return False
+
+
 def predict_scores(
     estimator: BaseEstimator, features: pd.DataFrame, classes: Sequence[object]
 ) -> np.ndarray:
@@ -109,7 +135,7 @@ def predict_output(
         An estimator with ``predict_proba``, or ``predict`` for a regression.
     features : pandas.DataFrame, shape (n, features)
         Features as the schema declares them.
-    task : {"binary", "multiclass", "regression"}
+    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
         Task of the model.
     classes : sequence
         Labels in the order of the scores.
@@ -119,6 +145,8 @@ def predict_output(
     """
     if task == "regression":
         return Output(np.asarray(estimator.predict(features), dtype=float))
+    if task == "clustering":
+        return Output(np.asarray(estimator.predict(features)))
     return output_of_scores(predict_scores(estimator, features, classes), task, classes, threshold)
 
 
@@ -127,7 +155,7 @@ def output_of_scores(
 ) -> Output:
     """Return the labels that follow from scores, with the scores."""
     labels = np.asarray(classes)
-    if task == "binary":
+    if task in TWO_CLASSES:
         return Output(
             labels[(scores >= (0.5 if threshold is None else threshold)).astype(int)], scores
         )

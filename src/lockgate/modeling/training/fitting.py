@@ -10,16 +10,21 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from lockgate.contract.recipes import Fidelity, Recipe
+from lockgate.contract.recipes import UNSUPERVISED, Fidelity, Recipe
 from lockgate.contract.tables import Table
 from lockgate.errors import DataError, PluginFailed
-from lockgate.modeling.metrics.losses import compute_loss
-from lockgate.modeling.training.estimators import predict_output
+from lockgate.modeling.metrics.losses import compute_loss, truth_of
+from lockgate.modeling.training.estimators import (
+    detects_anomalies,
+    predict_output,
+    predicts_clusters,
+)
 from lockgate.suggestions import nearest
 
 __all__ = [
     "check_params",
     "check_recipe",
+    "check_task",
     "check_weights",
     "clone_steps",
     "fit",
@@ -28,14 +33,33 @@ __all__ = [
 ]
 
 
+INNER = ("detector", "estimator", "regressor")
+"""Parameters with an estimator that is fitted on the same rows."""
+
+
+def check_task(recipe: Recipe, plugin_name: str) -> None:
+    """Refuse a recipe whose estimator does not solve its task, and name its plugin."""
+    for task, does, name in (
+        ("clustering", predicts_clusters(recipe.estimator), "clusters"),
+        ("anomaly", detects_anomalies(recipe.estimator), "anomalies"),
+    ):
+        if does != (recipe.task == task):
+            raise DataError(
+                f"{plugin_name} predicts {name if does else f'no {name}'}, and the task is "
+                f"{recipe.task}: choose another model" + (f", or project.task={task}" * does)
+            )
+
+
 def check_recipe(recipe: Recipe, plugin_name: str) -> None:
     """Reject a recipe that cannot be tuned or has no scores, and name its plugin."""
+    check_task(recipe, plugin_name)
     check_params(recipe, recipe.space, plugin_name)
     for params in recipe.portfolio:
         check_params(recipe, params, f"the portfolio of {plugin_name}")
     if recipe.fidelity is not None:
         _check_fidelity(recipe, recipe.fidelity, plugin_name)
-    if recipe.task != "regression" and not hasattr(recipe.estimator, "predict_proba"):
+    scores = recipe.task not in ("regression", "clustering")
+    if scores and not hasattr(recipe.estimator, "predict_proba"):
         name = type(recipe.estimator).__name__
         raise PluginFailed(
             f"{plugin_name} returned {name}, which has no predict_proba; a classifier needs it"
@@ -44,14 +68,19 @@ def check_recipe(recipe: Recipe, plugin_name: str) -> None:
 
 def check_weights(recipe: Recipe, train: Table, plugin_name: str) -> None:
     """Refuse row weights that an estimator cannot be fitted with, and name its plugin."""
-    fit_parameters = inspect.signature(recipe.estimator.fit).parameters
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in fit_parameters.values())
-    if train.schema.weight is not None and "sample_weight" not in fit_parameters and not takes_any:
-        raise DataError(
-            f"{plugin_name} cannot weight rows ({type(recipe.estimator).__name__}.fit takes no "
-            f"sample_weight), and {train.schema.weight} is their weight: choose another model, or "
-            "leave the weight out of the loader's settings"
-        )
+    if train.schema.weight is None:
+        return
+    params = recipe.estimator.get_params(deep=False)
+    inner = [params[name] for name in INNER if hasattr(params.get(name), "fit")]
+    for estimator in (recipe.estimator, *inner):
+        fit_parameters = inspect.signature(estimator.fit).parameters
+        takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in fit_parameters.values())
+        if "sample_weight" not in fit_parameters and not takes_any:
+            raise DataError(
+                f"{plugin_name} cannot weight rows ({type(estimator).__name__}.fit takes no "
+                f"sample_weight), and {train.schema.weight} is their weight: choose another model, "
+                "or leave the weight out of the loader's settings"
+            )
 
 
 def _check_fidelity(recipe: Recipe, fidelity: Fidelity, plugin_name: str) -> None:
@@ -93,7 +122,8 @@ def fit(recipe: Recipe, params: Mapping[str, Any], train: Table) -> Pipeline:
     pipeline = Pipeline([*steps, ("model", estimator)])
     weight = train.weight
     extra = {} if weight is None else {"model__sample_weight": weight}
-    return pipeline.fit(train.features, train.target, **extra)
+    target = None if recipe.task in UNSUPERVISED else train.target
+    return pipeline.fit(train.features, target, **extra)
 
 
 def split_params(
@@ -121,9 +151,10 @@ def loss_function(
     table: Table, metric: str, task: str, classes: tuple[object, ...]
 ) -> Callable[[Pipeline], float]:
     """Return a function that computes a fitted pipeline's loss on these rows."""
+    truth = truth_of(table, task)
 
     def loss(estimator: Pipeline) -> float:
         output = predict_output(estimator, table.features, task, classes)
-        return compute_loss(metric, task, table.target, output, classes, weight=table.weight)
+        return compute_loss(metric, task, truth, output, classes, weight=table.weight)
 
     return loss

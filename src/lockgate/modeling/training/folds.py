@@ -11,9 +11,9 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from lockgate.contract.prediction import Output
-from lockgate.contract.recipes import Recipe
+from lockgate.contract.recipes import UNSUPERVISED, Recipe
 from lockgate.contract.tables import Fold, Table
-from lockgate.modeling.metrics.losses import class_indices, compute_loss
+from lockgate.modeling.metrics.losses import class_indices, compute_loss, truth_of
 from lockgate.modeling.training.estimators import get_classes, output_of_scores
 from lockgate.modeling.training.fitting import clone_steps
 
@@ -32,25 +32,28 @@ class PreparedFold:
     ----------
     inputs, held_inputs : ndarray or sparse matrix, shape (rows, features)
         Inputs of the estimator.
-    target, held_target : ndarray, shape (rows,)
-        Actual values.
+    target : ndarray, shape (rows,), or None
+        Actual values of the rows to fit on; None for a task without a target.
+    held_truth : ndarray, shape (rows,) or (rows, axes)
+        What predictions are measured against; see `truth_of`.
     weight, held_weight : ndarray or None, shape (rows,)
         Weights of the rows.
 
     """
 
     inputs: np.ndarray | csr_matrix
-    target: np.ndarray
+    target: np.ndarray | None
     weight: np.ndarray | None
     held_inputs: np.ndarray | csr_matrix
-    held_target: np.ndarray
+    held_truth: np.ndarray
     held_weight: np.ndarray | None
 
     def fit(self, estimator: BaseEstimator, share: float = 1.0) -> None:
         """Fit an estimator on a share of the rows, the same rows every time."""
-        rows = _sample_rows(len(self.target), share)
+        rows = _sample_rows(self.inputs.shape[0], share)
         extra = {} if self.weight is None else {"sample_weight": self.weight[rows]}
-        estimator.fit(self.inputs[rows], self.target[rows], **extra)
+        target = None if self.target is None else self.target[rows]
+        estimator.fit(self.inputs[rows], target, **extra)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class FoldLoss:
 
     def __call__(self, estimator: BaseEstimator, fold: PreparedFold) -> float:
         """Return the loss of a fitted estimator; NaN where the metric is undefined."""
-        predict = estimator.predict if self.task == "regression" else estimator.predict_proba
+        labels_alone = self.task in ("regression", "clustering")
+        predict = estimator.predict if labels_alone else estimator.predict_proba
         return self.of_predictions(predict(fold.held_inputs), estimator, fold)
 
     def of_predictions(
@@ -79,15 +83,17 @@ class FoldLoss:
         return compute_loss(
             self.metric,
             self.task,
-            fold.held_target,
+            fold.held_truth,
             output,
             self.classes,
             weight=fold.held_weight,
         )
 
     def _output(self, predictions: np.ndarray, estimator: BaseEstimator) -> Output:
-        if self.task == "regression":
+        if self.task in ("regression", "clustering"):
             return Output(predictions)
+        if self.task == "anomaly":
+            return output_of_scores(predictions[:, 1], self.task, get_classes(estimator))
         # boosting that has seen a single class predicts two columns
         scores = predictions[:, -len(estimator.classes_) :]
         if get_classes(estimator) != self.classes:  # a class that the fold lacks has the score 0
@@ -102,14 +108,16 @@ def prepare_fold(
     recipe: Recipe, train: Table, fold: Fold, of_steps: Mapping[str, dict[str, Any]]
 ) -> PreparedFold:
     """Fit the steps before the estimator on a fold's training rows, and transform its rows."""
-    features, target, weight = train.features, train.target, train.weight
+    features, weight = train.features, train.weight
+    target = None if recipe.task in UNSUPERVISED else train.target[fold.fit]
     steps = Pipeline(clone_steps(recipe, of_steps))
+    held = Table(train.frame.iloc[fold.measure], train.schema)
     return PreparedFold(
-        steps.fit_transform(features.iloc[fold.fit], target[fold.fit]),
-        target[fold.fit],
+        steps.fit_transform(features.iloc[fold.fit], target),
+        target,
         None if weight is None else weight[fold.fit],
-        steps.transform(features.iloc[fold.measure]),
-        target[fold.measure],
+        steps.transform(held.features),
+        truth_of(held, recipe.task),
         None if weight is None else weight[fold.measure],
     )
 

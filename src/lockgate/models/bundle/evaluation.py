@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lockgate.contract.evaluation import EvaluateRequest, Metric, ValueMatrix
+from lockgate.contract.recipes import UNSUPERVISED
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.data_contract.counts import Violation
 from lockgate.data.data_contract.row_checks import check_rows
 from lockgate.errors import SchemaViolation, UsageError
+from lockgate.modeling.metrics.losses import EVALUATORS
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.models.bundle.open_format import model_of
 from lockgate.plugins.host.catalogue import Catalogue
@@ -40,7 +42,7 @@ __all__ = [
 
 def default_evaluators(task: str) -> dict[str, object]:
     """Return the default evaluator of a task, by its name."""
-    name = "regression" if task == "regression" else "classification"
+    name = EVALUATORS[task]
     return {name: Catalogue.installed().find("evaluator", name).load()()}
 
 
@@ -99,7 +101,7 @@ def model_bytes(bundle: Bundle) -> int:
 
 
 def keep_labelled(frame: pd.DataFrame, target: str | None, where: str) -> pd.DataFrame:
-    """Return the rows whose target is known; `where` names their source in messages.
+    """Return the rows whose target is known, all without one; `where` names their source.
 
     Raises
     ------
@@ -107,6 +109,8 @@ def keep_labelled(frame: pd.DataFrame, target: str | None, where: str) -> pd.Dat
         If the target column is missing, or has no value at all.
 
     """
+    if target is None:
+        return frame
     if target not in frame:
         hint = nearest(str(target), map(str, frame.columns))
         raise SchemaViolation([f"target column {target} is missing{hint}"])
@@ -130,8 +134,15 @@ def table_of(bundle: Bundle, known: pd.DataFrame) -> Table:
     from lockgate.data.conform import conform_to_schema
 
     schema = bundle.manifest.schema
-    target = str(schema.target)
-    if target not in known:
+    target = schema.target
+    if target is None and bundle.manifest.task not in UNSUPERVISED:
+        raise SchemaViolation(
+            [
+                "the bundle does not name its target, so that it cannot be evaluated: pack the "
+                "model with y"
+            ]
+        )
+    if target is not None and target not in known:
         raise SchemaViolation([f"target column {target} is missing"])
     if bundle.manifest.task == "regression" and not pd.api.types.is_numeric_dtype(known[target]):
         raise SchemaViolation([f"target column {target} is not numeric"])
@@ -229,7 +240,7 @@ class Evaluation:
     failed : tuple of str
         The requirements that are not met, as they were written.
     rows : int
-        Number of rows with a target that were evaluated; 0 for the bundle's own metrics.
+        Number of rows that were evaluated, those with a target; 0 for the bundle's own metrics.
     violations : tuple of Violation
         What of these rows violates the data contract of the bundle; they count all the same.
 

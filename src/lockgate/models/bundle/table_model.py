@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lockgate.contract.prediction import OpenRequest, Output, Predictor
+from lockgate.contract.recipes import TWO_CLASSES
 from lockgate.data.columns.dates import MISSING_DATE
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.columns.parsing import read_columns
@@ -208,7 +209,7 @@ class TableModel:
                     f"expected {expected[name][-1]}"
                 )
         score = arrays["score"]
-        if self.threshold is not None and score is not None and self.task == "binary":
+        if self.threshold is not None and score is not None and self.task in TWO_CLASSES:
             # here, so that no format can forget it
             arrays["label"] = np.asarray(self.classes)[(score >= self.threshold).astype(int)]
         arrays["label"] = self._check_label(arrays["label"])

@@ -13,6 +13,8 @@ from lockgate.contract.conversion import ConvertedModel
 from lockgate.contract.tables import Column as SchemaColumn
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import NotCovered, PackedFormatError
+from lockgate.modeling.training.estimators import detects_anomalies, predicts_clusters
+from lockgate.models.converters.anomaly_models import ANOMALIES
 from lockgate.models.converters.bayes_models import BAYES
 from lockgate.models.converters.curve_transformers import CURVE_TRANSFORMERS
 from lockgate.models.converters.encoders import ENCODERS
@@ -45,6 +47,7 @@ CONVERTERS: dict[str, Converter] = {
     **ENCODERS,
     **LINEAR,
     **BAYES,
+    **ANOMALIES,
     **NEIGHBOR_MODELS,
     **TREES,
     **TEXTS,
@@ -104,7 +107,8 @@ def pack_estimator(
     Parameters
     ----------
     estimator : fitted estimator
-        A classifier, regressor, clustering, or a pipeline that ends in one.
+        A classifier, regressor, clustering, detector of anomalies, or a pipeline that ends in
+        one.
     inputs : sequence of ColumnInput
         Columns of the table that it was fitted on, in order.
     positive : object
@@ -158,18 +162,15 @@ def _finish_model(trace: Trace, estimator: BaseEstimator, outcome: ConvertedMode
     builder.inputs = [builder.inputs[source] for source in used_sources]
     count = len(outcome.classes)
     task = "regression" if not count else "binary" if count == 2 else "multiclass"
-    if hasattr(estimator, "cluster_centers_") or _ends_in_clusters(estimator):
+    if predicts_clusters(estimator):
         task = "clustering"
+    elif detects_anomalies(estimator):
+        task = "anomaly"
     answers = Answers(
         outcome.label, outcome.score, outcome.margin, tuple(trace.finite), tuple(trace.short)
     )
     raw = builder.finish(task, outcome.classes, answers, tolerance=trace.tolerance)
     return Packed(raw, tuple(trace.steps), tuple(column.name for column in builder.inputs))
-
-
-def _ends_in_clusters(estimator: BaseEstimator) -> bool:
-    steps = getattr(estimator, "steps", None) or [("", None)]
-    return hasattr(steps[-1][1], "cluster_centers_")
 
 
 def _renumber_inputs(op: Operation, index_by_source: Mapping[int, int]) -> Operation:

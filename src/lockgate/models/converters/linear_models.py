@@ -131,7 +131,7 @@ def tweedie(trace: Trace, est: BaseEstimator, columns: list[Column]) -> Converte
     return value_of(op)
 
 
-def _kernel(trace: Trace, est: BaseEstimator, columns: list[Column]) -> int:
+def add_kernel(trace: Trace, est: BaseEstimator, columns: list[Column]) -> int:
     """Return each support vector's similarity to a row."""
     trace.require_no_missing(columns)
     known = isinstance(est.kernel, str) and est.kernel in ("rbf", "poly", "sigmoid", "linear")
@@ -151,7 +151,7 @@ def _kernel(trace: Trace, est: BaseEstimator, columns: list[Column]) -> int:
 
 def support_vectors(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """A support vector classifier: the sign of the margin, or votes between pairs of classes."""
-    similarities = _kernel(trace, est, columns)
+    similarities = add_kernel(trace, est, columns)
     array, add = trace.builder.array, trace.builder.add
     dual, bias = est.dual_coef_, est.intercept_
     dual = dual.toarray() if hasattr(dual, "toarray") else dual
@@ -199,7 +199,7 @@ def _svm_score(trace: Trace, est: BaseEstimator, pairs: int) -> int | None:
 
 def support_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """A support vector regressor."""
-    similarities = _kernel(trace, est, columns)
+    similarities = add_kernel(trace, est, columns)
     array = trace.builder.array
     dual = est.dual_coef_
     dual = dual.toarray() if hasattr(dual, "toarray") else dual

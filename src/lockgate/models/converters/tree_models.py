@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
     from sklearn.tree._tree import Tree
 
-__all__ = ["TREES"]
+__all__ = ["TREES", "allows_missing", "sklearn_tree"]
 
 LARGEST = float(np.finfo(float).max)
 
@@ -44,7 +44,7 @@ def sklearn_tree(tree: Tree, value: np.ndarray) -> TreeArrays:
     )
 
 
-def _allows_missing(est: BaseEstimator) -> bool:
+def allows_missing(est: BaseEstimator) -> bool:
     """Return whether scikit-learn allows missing values in this tree or forest."""
     return bool(est.__sklearn_tags__().input_tags.allow_nan)
 
@@ -56,7 +56,7 @@ def _one_output(trace: Trace, est: BaseEstimator) -> None:
 def _trees_of(
     trace: Trace, est: BaseEstimator, columns: list[Column], trees: list[BaseEstimator]
 ) -> tuple[int, TreeArrays]:
-    if not _allows_missing(est):
+    if not allows_missing(est):
         trace.require_no_missing(columns)
     parts = [sklearn_tree(tree.tree_, tree.tree_.value[:, 0, :]) for tree in trees]
     op = trace.numbers(columns)
@@ -214,11 +214,6 @@ def hist_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> C
     return value_of(op)
 
 
-def isolation(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
-    """Not covered: scikit-learn's results depend on how rows are split into blocks."""
-    raise trace.refuse("isolation forests are not covered yet; use a monitor for outliers")
-
-
 def ada_boost(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """Weighted votes of classifiers, as a share of the weight, then a probability."""
     trace.require_no_missing(columns)  # its trees would allow them, but it checks its rows before
@@ -277,7 +272,6 @@ TREES = {
     "sklearn.GradientBoostingRegressor": gradient_boosting_regressor,
     "sklearn.HistGradientBoostingClassifier": hist_classifier,
     "sklearn.HistGradientBoostingRegressor": hist_regressor,
-    "sklearn.IsolationForest": isolation,
     "sklearn.RandomForestClassifier": forest_classifier,
     "sklearn.RandomForestRegressor": forest_regressor,
 }

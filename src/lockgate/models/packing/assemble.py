@@ -12,12 +12,14 @@ import numpy as np
 
 from lockgate.contract.evaluation import EvaluateRequest
 from lockgate.contract.prediction import ModelFiles, OpenRequest, Predictor
+from lockgate.contract.recipes import TWO_CLASSES, UNSUPERVISED
 from lockgate.contract.requests import numpy_backend
 from lockgate.contract.tables import Table
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.data_contract.checked_table import check_contract
 from lockgate.data.data_contract.rules import DataContract
 from lockgate.errors import SchemaViolation, UsageError
+from lockgate.modeling.metrics.losses import EVALUATORS
 from lockgate.models.bundle.environment import environment_of
 from lockgate.models.bundle.manifest import CONTRACT, MANIFEST, Hashes
 from lockgate.models.bundle.open import Bundle, open_bundle
@@ -178,7 +180,7 @@ def _choose_threshold(
 
     if threshold is None:
         return None
-    if model.task != "binary" or "score" not in model.outputs:
+    if model.task not in TWO_CLASSES or "score" not in model.outputs:
         raise UsageError("threshold needs a model with two classes and a probability")
     if isinstance(threshold, str) and tune is not None:
         score = model.predict(tune.frame).score
@@ -189,9 +191,9 @@ def _choose_threshold(
 def _evaluate(predictor: Predictor, test: Table, threshold: float | None) -> dict[str, Any]:
     """Evaluate the model with the default evaluator of its task."""
     model = model_of(predictor)
-    if model.task == "clustering" or test.schema.target is None:
+    if model.task not in UNSUPERVISED and test.schema.target is None:
         return {}
-    name = "regression" if model.task == "regression" else "classification"
+    name = EVALUATORS[model.task]
     output = predictor.predict(test.frame)
     host = Host("pack")
     host.register("evaluator", name, Catalogue.installed().find("evaluator", name).load()())

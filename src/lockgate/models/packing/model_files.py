@@ -57,16 +57,22 @@ def format_host(name: str) -> Host:
 
 def task_of(estimator: BaseEstimator) -> tuple[str, tuple[Any, ...]]:
     """Return what a fitted estimator predicts, and its classes."""
-    from sklearn.base import is_classifier, is_clusterer
+    from sklearn.base import is_classifier
 
-    from lockgate.modeling.training.estimators import get_classes
+    from lockgate.modeling.training.estimators import (
+        detects_anomalies,
+        get_classes,
+        predicts_clusters,
+    )
 
+    if predicts_clusters(estimator):
+        return "clustering", get_classes(estimator)
+    if detects_anomalies(estimator):
+        return "anomaly", get_classes(estimator)
     try:
-        clusters, classifies = is_clusterer(estimator), is_classifier(estimator)
+        classifies = is_classifier(estimator)
     except (AttributeError, TypeError):  # not one of scikit-learn's classes
-        clusters, classifies = False, hasattr(estimator, "classes_")
-    if clusters:
-        return "clustering", ()
+        classifies = hasattr(estimator, "classes_")
     if not classifies:
         return "regression", ()
     classes = get_classes(estimator)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from lockgate.contract.recipes import UNSUPERVISED
 from lockgate.contract.tables import Table
 from lockgate.data.columns.sources import column_name
 from lockgate.errors import DataError, NotCovered, SchemaViolation
@@ -97,7 +98,7 @@ def check_target(subject: str, table: Table, task: str, classes: Sequence[Any]) 
         Labels that it predicts.
 
     """
-    if table.schema.target is None or task == "clustering":
+    if table.schema.target is None or task in UNSUPERVISED:
         return
     values = table.frame[table.schema.target]
     missing = int(values.isna().sum())

@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from lockgate.contract.evaluation import Metric, Report
 from lockgate.contract.monitoring import Finding
+from lockgate.contract.recipes import UNSUPERVISED
 from lockgate.modeling.metrics.titles import metric_title
 from lockgate.pipeline.workspace import Workspace
 
@@ -23,6 +24,8 @@ TASKS = {
     "binary": "Binary classification",
     "multiclass": "Multiclass classification",
     "regression": "Regression",
+    "clustering": "Clustering",
+    "anomaly": "Anomaly detection",
 }
 SPLITS = {
     "time": "split by time",
@@ -78,7 +81,7 @@ def report_page(
                 )
                 for name, metric in report.metrics.items()
             ],
-            "tables": {title: list(rows) for title, rows in report.tables.items() if rows},
+            "tables": {title: rows for title, rows in report.tables.items() if rows},
             "plots": [
                 (plot.title, _encode_image(workspace.report / "plots" / f"{key}-{plot.name}.png"))
                 for plot in report.plots
@@ -92,6 +95,7 @@ def report_page(
         task=TASKS[facts["task"]],
         split=SPLITS[facts["split"]],
         facts=facts,
+        unsupervised=facts["task"] in UNSUPERVISED,
         plugins=plugin_names,
         steps=steps,
         sections=sections,
@@ -157,6 +161,7 @@ def _load_template(name: str) -> Template:
     style = templates.joinpath("style.css").read_text("utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.globals["style"] = style
+    environment.filters["cell"] = _format_cell
     return environment.from_string(text)
 
 
@@ -170,6 +175,11 @@ def _format_metric(name: str, metric: Metric) -> tuple[str, str, str]:
 def _format_number(value: float) -> str:
     """Format a number to four significant digits, from 1,000 on to whole numbers."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _format_cell(value: object) -> object:
+    """Format a cell of a plugin's table: fractions to four significant digits."""
+    return _format_number(value) if isinstance(value, float) else "" if value is None else value
 
 
 def _encode_image(path: Path) -> str:

@@ -33,7 +33,11 @@ def draw_plot(plot: Plot, path: Path) -> None:
     styles = itertools.cycle((":", "-."))
     for (name, x), colour, style in zip(plot.marks.items(), COLOURS[1:], styles, strict=False):
         axes.axvline(x, color=colour, linestyle=style, label=f"{name}: {x:.3g}")
-    axes.set(title=plot.title, xlabel=plot.x_label, ylabel=plot.y_label)
+    x_label, y_label = plot.x_label, plot.y_label
+    if plot.kind == "bar":  # bars lie, so that long names have room
+        x_label, y_label = y_label, x_label
+        axes.invert_yaxis()
+    axes.set(title=plot.title, xlabel=x_label, ylabel=y_label)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#eeeeee", zorder=0)
     axes.set_axisbelow(True)

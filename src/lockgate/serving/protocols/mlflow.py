@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from lockgate.contract.recipes import TWO_CLASSES
 from lockgate.serving.http.messages import (
     JSON,
     HTTPError,
@@ -173,7 +174,7 @@ def write_mlflow_response(
     model = request.model
     label, score, margin = to_lists(prediction)
     values = {"predict": label, "predict_proba": score, "decision_function": margin}[method]
-    if method == "predict_proba" and model.predictor.task == "binary":
+    if method == "predict_proba" and model.predictor.task in TWO_CLASSES:
         values = [[1 - second, second] for second in values]
     body: dict[str, Any] = {
         "predictions": values,

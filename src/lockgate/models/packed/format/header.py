@@ -9,6 +9,7 @@ from typing import Any, Union
 import msgspec
 import numpy as np
 
+from lockgate.contract.recipes import TWO_CLASSES
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import PackedFormatError
 from lockgate.models.packed.format.container import ArrayEntry, read_arrays, read_header, require
@@ -73,7 +74,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     format, version, min_reader
         Name of the format, its version, and the oldest version of a reader that understands it.
-    task : {"binary", "multiclass", "regression", "clustering"}
+    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
         What is predicted.
     classes : tuple
         Labels by index; texts, whole numbers, booleans or fractions.
@@ -272,16 +273,17 @@ def _check_allowed(column: ColumnInput) -> None:
 def _check_answers(header: Header, shapes: list[Shape]) -> None:
     answers, count = header.answers, len(header.classes)
     require(
-        header.task in ("binary", "multiclass", "regression", "clustering"),
+        header.task in ("binary", "multiclass", "regression", "clustering", "anomaly"),
         f"unknown task {header.task!r}",
     )
     require(
         (header.task == "regression") == (count == 0),
         f"{count} classes do not fit task {header.task}",
     )
-    require(header.task != "binary" or count == 2, f"a binary task needs two classes, got {count}")
+    two = header.task in TWO_CLASSES
+    require(not two or count == 2, f"task {header.task} needs two classes, got {count}")
     require(len(set(header.classes)) == count, "a class is duplicated")
-    widths = {"label": (1,), "score": (1,) if header.task == "binary" else (count,)}
+    widths = {"label": (1,), "score": (1,) if two else (count,)}
     for name in ("label", "score", "margin"):
         index = getattr(answers, name)
         if index is None:

@@ -27,6 +27,7 @@ __all__ = [
     "ArgMax",
     "Average",
     "Isotonic",
+    "LogSumExp",
     "Pair",
     "Share",
     "Softmax",
@@ -53,6 +54,20 @@ class Softmax(Operation, tag="softmax", frozen=True):
             return [v / total for v in raised]
 
         return normalize
+
+
+class LogSumExp(Operation, tag="log_sum_exp", frozen=True):
+    """The logarithm of the sum of the exponentials."""
+
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        check_numbers(operands)
+        return Shape("numbers", 1)
+
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
+        x = operands[0]
+        top = xp.max(x, axis=0)
+        raised = arithmetic.exp(x - top, xp, arrays[POWERS_KEY])
+        return xp.reshape(top + xp.log(arithmetic.ordered_sum(raised, xp)), (1, -1))
 
 
 class Share(Operation, tag="share", frozen=True):
@@ -245,5 +260,5 @@ class Isotonic(Operation, tag="isotonic", frozen=True):
         return interpolate
 
 
-OUTPUTS = (Softmax, Share, Pair, Average, ArgMax, Above, Votes, Isotonic)
+OUTPUTS = (Softmax, LogSumExp, Share, Pair, Average, ArgMax, Above, Votes, Isotonic)
 """Operations that turn numbers into predictions."""

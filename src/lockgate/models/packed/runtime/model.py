@@ -15,6 +15,7 @@ import numpy as np
 
 from lockgate.contract.conversion import Engine
 from lockgate.contract.prediction import Output
+from lockgate.contract.recipes import TWO_CLASSES
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows, count_missing
@@ -69,7 +70,7 @@ class PackedModel:
         self.digest = hashlib.sha256(raw).hexdigest()
         self.threshold = threshold
         if threshold is not None and (
-            self.header.task != "binary" or self.header.answers.score is None
+            self.header.task not in TWO_CLASSES or self.header.answers.score is None
         ):
             raise PackedFormatError("a threshold needs a model with two classes and a probability")
         self._build = output_builder(self.header, threshold)

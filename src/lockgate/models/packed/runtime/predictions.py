@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lockgate.contract.prediction import Output
+from lockgate.contract.recipes import TWO_CLASSES
 from lockgate.models.packed.format.header import Header
 
 __all__ = ["RowPrediction", "output_builder", "row_prediction_builder"]
@@ -36,7 +37,7 @@ def row_prediction_builder(
     header: Header, threshold: float | None
 ) -> Callable[[list[float], list[float] | None, list[float] | None], RowPrediction]:
     """Make the function from a row's outputs (label, scores, margins) to its prediction."""
-    binary = header.task == "binary"
+    binary = header.task in TWO_CLASSES
     classes = header.classes
     last = len(classes) - 1
 
@@ -62,7 +63,7 @@ def output_builder(
     header: Header, threshold: float | None
 ) -> Callable[[np.ndarray, np.ndarray | None, np.ndarray | None], Output]:
     """Make the function from outputs (label, scores, margins), of shape (width, n), to `Output`."""
-    binary = header.task == "binary"
+    binary = header.task in TWO_CLASSES
     labels = np.array(header.classes) if header.classes else None
 
     def build_output(

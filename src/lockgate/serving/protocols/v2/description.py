@@ -30,8 +30,8 @@ def output_datatypes(model: LoadedModel) -> dict[str, tuple[str, tuple[int, ...]
     outputs: dict[str, tuple[str, tuple[int, ...]]] = {"label": (label, ())}
     for name in ("score", "margin"):
         if name in predictor.outputs:
-            is_multiclass = predictor.task == "multiclass"
-            outputs[name] = ("FP64", (len(predictor.classes),) if is_multiclass else ())
+            of_each = predictor.task in ("multiclass", "clustering")
+            outputs[name] = ("FP64", (len(predictor.classes),) if of_each else ())
             break
     return outputs
 
