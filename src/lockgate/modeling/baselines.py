@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -119,7 +119,7 @@ def measure_baseline(
         shares = predictions[:, order]
         label = np.array(names, dtype=object)[shares.argmax(axis=1)]
         output = Output(label, shares[:, 1] if task == "binary" else shares)
-    return measure_output(output, table, task, names)
+    return _finite(metrics_for_task(task, table.target, output, names, None)(table.weight))
 
 
 def measure_output(
@@ -130,9 +130,11 @@ def measure_output(
     threshold: float | None = None,
 ) -> dict[str, float]:
     """Return the metrics of predictions for some rows, those that can be computed."""
-    metrics = metrics_for_task(task, truth_of(table, task), output, classes, threshold)(
-        table.weight
-    )
+    metrics = metrics_for_task(task, truth_of(table, task), output, classes, threshold)
+    return _finite(metrics(table.weight))
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 

@@ -69,9 +69,8 @@ class PackedModel:
         self.header, self.arrays, self.shapes = decode(raw)
         self.digest = hashlib.sha256(raw).hexdigest()
         self.threshold = threshold
-        if threshold is not None and (
-            self.header.task not in TWO_CLASSES or self.header.answers.score is None
-        ):
+        has_score = self.header.task in TWO_CLASSES and self.header.answers.score is not None
+        if threshold is not None and not has_score:
             raise PackedFormatError("a threshold needs a model with two classes and a probability")
         self._build = output_builder(self.header, threshold)
         self._programs: dict[tuple[str, Engine | None], Program] = {}
