@@ -14,10 +14,10 @@ from lockgate.contract.requests import Request
 from lockgate.contract.settings import defaults, settings_of
 from lockgate.errors import LockgateError, PluginFailed, SettingError
 from lockgate.modeling.training.fitting import check_task
-from lockgate.testing.examples import example_requests, try_recipe
+from lockgate.testing.examples import example_requests
 from lockgate.testing.fingerprints import fingerprint, inputs_of
 from lockgate.testing.subject import Failed, FittedExample, PluginUnderTest
-from lockgate.testing.trials import TRIALS
+from lockgate.testing.trials import TRIALS, try_recipe
 
 __all__ = ["CHECKS", "HEAVY", "check_plugin", "run_checks"]
 

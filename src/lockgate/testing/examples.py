@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -40,26 +38,23 @@ from lockgate.contract.tables import LoadRequest, Table
 from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.schema import fit_schema, table
 from lockgate.data.splits import make_folds
-from lockgate.errors import PluginFailed
 from lockgate.modeling.metrics.losses import chosen_metric
 from lockgate.modeling.statistics.histograms import build_reference, count_window
 from lockgate.modeling.training.anomaly_detector import AnomalyDetector
 from lockgate.modeling.training.cross_validation import CrossValidation
 from lockgate.modeling.training.estimators import get_classes, predict_output
 from lockgate.modeling.training.fitting import (
-    check_recipe,
     fit,
     loss_function,
 )
 from lockgate.models.converters.convert import inputs_of, pack_estimator
-from lockgate.models.skops_file import write_estimator
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from lockgate.contract.prediction import Columns
 
-__all__ = ["TASKS", "example_candidate", "example_requests", "example_table", "try_recipe"]
+__all__ = ["TASKS", "example_candidate", "example_requests", "example_table"]
 
 TASKS: tuple[Task, ...] = get_args(Task)
 
@@ -144,39 +139,6 @@ def example_requests(kind: str, seed: int = 0) -> dict[str, Request]:
         if kind == "format":
             requests[f"{task}-trees"] = _make_write_request(task, seed, trees=True)
     return requests
-
-
-def try_recipe(recipe: Recipe) -> None:
-    """Fit a recipe on example rows and write it to a file, as the stage ``optimize`` does.
-
-    Its portfolio is fitted, too, and a fit that is continued is compared with a whole fit.
-    """
-    table = example_table(recipe.task)
-    check_recipe(recipe, "the model")
-    steps = build_cell_steps(table.schema, CellRules(), recipe.requirements, recipe.task)
-    full_recipe = replace(recipe, steps=(*steps, *recipe.steps))
-    estimator = fit(full_recipe, {}, table)
-    for params in recipe.portfolio:
-        fit(full_recipe, params, table)
-    if recipe.fidelity is not None:
-        _compare_continued_fit(full_recipe, recipe.fidelity, table)
-    with tempfile.TemporaryDirectory() as folder:
-        write_estimator(Path(folder) / "model", estimator, between_stages=True)
-
-
-def _compare_continued_fit(recipe: Recipe, fidelity: Fidelity, table: Table) -> None:
-    metric = chosen_metric("auto", recipe.task)
-    validation = CrossValidation(recipe, table, make_folds(table, "stratified", 2, 0), metric)
-    with validation.start({}, 0) as partial:
-        for rounds in (2, 5):
-            partial.advance(rounds)
-    whole = validation.measure({fidelity.rounds: partial.rounds}).losses[0]
-    if not np.isclose(partial.losses[partial.rounds], whole, rtol=1e-9):
-        raise PluginFailed(
-            f"a fit that is continued to {partial.rounds} rounds has the loss "
-            f"{partial.losses[partial.rounds]:.6g}, and a whole fit {whole:.6g}; declare "
-            "continues=False in its fidelity"
-        )
 
 
 def _make_build_request(task: Task, seed: int) -> BuildRequest:

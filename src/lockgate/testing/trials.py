@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +14,19 @@ from lockgate.contract.compression import CompressRequest
 from lockgate.contract.conversion import ConvertRequest, Engine
 from lockgate.contract.plugin import hooks_of
 from lockgate.contract.prediction import OpenRequest, WriteRequest
-from lockgate.contract.recipes import UNSUPERVISED, Candidate
+from lockgate.contract.recipes import UNSUPERVISED, Candidate, Fidelity, Recipe
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.contract.search import OptimizeRequest, SearchResult
+from lockgate.contract.sections import CellRules
+from lockgate.contract.tables import Table
+from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.schema import fit_schema
-from lockgate.errors import BackendUnavailable, LockgateError, NotCovered
+from lockgate.data.splits import make_folds
+from lockgate.errors import BackendUnavailable, LockgateError, NotCovered, PluginFailed
+from lockgate.modeling.metrics.losses import chosen_metric
 from lockgate.modeling.statistics.histograms import build_reference
-from lockgate.modeling.training.fitting import check_params
+from lockgate.modeling.training.cross_validation import CrossValidation
+from lockgate.modeling.training.fitting import check_params, check_recipe, fit
 from lockgate.models.bundle.open_format import open_model
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.converters.libraries import library_of_last
@@ -25,11 +34,12 @@ from lockgate.models.converters.parity import check_parity
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.models.packing.model_files import check_written, write_model
 from lockgate.models.packing.rows import table_from
+from lockgate.models.skops_file import write_estimator
 from lockgate.testing.examples import TASKS, example_candidate, example_table
 from lockgate.testing.fingerprints import fingerprint
 from lockgate.testing.subject import Failed, FittedExample, PluginUnderTest
 
-__all__ = ["TRIALS"]
+__all__ = ["TRIALS", "try_recipe"]
 
 ROWS = 200
 """Rows that predictions are compared for."""
@@ -180,6 +190,39 @@ def try_optimizer(subject: PluginUnderTest) -> None:
                     f"on {name}: a trial has {len(trial.losses)} losses; expected one for each of "
                     f"{len(request.folds)} folds, or none"
                 )
+
+
+def try_recipe(recipe: Recipe) -> None:
+    """Fit a recipe on example rows and write it to a file, as the stage ``optimize`` does.
+
+    Its portfolio is fitted, too, and a fit that is continued is compared with a whole fit.
+    """
+    table = example_table(recipe.task)
+    check_recipe(recipe, "the model")
+    steps = build_cell_steps(table.schema, CellRules(), recipe.requirements, recipe.task)
+    full_recipe = replace(recipe, steps=(*steps, *recipe.steps))
+    estimator = fit(full_recipe, {}, table)
+    for params in recipe.portfolio:
+        fit(full_recipe, params, table)
+    if recipe.fidelity is not None:
+        _compare_continued_fit(full_recipe, recipe.fidelity, table)
+    with tempfile.TemporaryDirectory() as folder:
+        write_estimator(Path(folder) / "model", estimator, between_stages=True)
+
+
+def _compare_continued_fit(recipe: Recipe, fidelity: Fidelity, table: Table) -> None:
+    metric = chosen_metric("auto", recipe.task)
+    validation = CrossValidation(recipe, table, make_folds(table, "stratified", 2, 0), metric)
+    with validation.start({}, 0) as partial:
+        for rounds in (2, 5):
+            partial.advance(rounds)
+    whole = validation.measure({fidelity.rounds: partial.rounds}).losses[0]
+    if not np.isclose(partial.losses[partial.rounds], whole, rtol=1e-9):
+        raise PluginFailed(
+            f"a fit that is continued to {partial.rounds} rounds has the loss "
+            f"{partial.losses[partial.rounds]:.6g}, and a whole fit {whole:.6g}; declare "
+            "continues=False in its fidelity"
+        )
 
 
 TRIALS: dict[str, Callable[[PluginUnderTest], None]] = {
