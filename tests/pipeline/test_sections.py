@@ -951,6 +951,34 @@ def without_target(make: Make, task: str, model: str, **settings: Any) -> Projec
     return project
 
 
+@option("decision.coverage")
+@pytest.mark.parametrize("target", ["price", "bought"])
+def test_regions_are_measured_on_the_tune_rows(make: Make, target: str) -> None:
+    leave_out = [*OTHERS, "bought"] if target == "price" else OTHERS
+    model, evaluator = ("linear", "regression") if target == "price" else ("svm", "classification")
+    settings = {"data.leave_out": leave_out, "evaluator": {evaluator: {"plugin": evaluator}}}
+    project = make(settings | {"decision.coverage": 0.8}, target=target, model=model)
+    project.run("load", "optimize", "compress", "evaluate", "package")
+    finished = project.workspace.read_finished()
+    bundle = lockgate.open(project.workspace.bundle)
+    assert bundle.manifest.region == finished.region
+    tune = project.workspace.table("tune", finished.schema)
+    output = bundle.predict(tune.features)
+    if target == "price":
+        hit = (tune.target >= output.low) & (tune.target <= output.high)
+    else:
+        hit = output.sets[np.arange(len(tune)), (tune.target == "yes").astype(int)]
+    assert np.mean(hit) == pytest.approx(0.8, abs=2 / len(tune))
+    report = json.loads((project.root / "report" / "report.json").read_bytes())
+    measured = report["evaluators"][evaluator]["metrics"]["coverage"]
+    assert measured["low"] < measured["estimate"] < measured["high"]
+    assert "80 % of rows" in (project.workspace.bundle / "card.md").read_text()
+    with pytest.raises(lockgate.UsageError, match="too few for that coverage"):
+        make(settings | {"decision.coverage": 0.999}, target=target, model=model).run(
+            "load", "optimize", "compress"
+        )
+
+
 @option("decision.anomalies")
 @option("project.task")
 def test_that_share_of_rows_like_those_of_training_are_anomalies(make: Make) -> None:

@@ -76,6 +76,7 @@ def manifest(name: str = "churn", **fields: Any) -> Manifest:
         "classes": [0, 1],
         "threshold": 0.5,
         "value_matrix": None,
+        "region": None,
         "format": "packed",
         "model": ["model.packed"],
         "files": {"model.packed": "0" * 64},

@@ -16,6 +16,7 @@ import pytest
 
 import lockgate
 from lockgate.deployment.directory import Deployment
+from lockgate.prediction_log.trace import trace
 from tests.serving.conftest import rows
 from tests.serving.running import serving
 
@@ -147,3 +148,68 @@ def test_the_front_page_shows_a_request_that_works_as_it_stands(
             assert json.load(answer)["version"] == "1.0.0"
         listed = server.ask("GET", "/")[1]["served"]
         assert [one["model"] for one in listed] == ["churn"]
+
+
+@pytest.mark.parametrize("key", ["spend", "logistic", "three"])
+def test_intervals_and_sets_are_those_of_the_bundle_by_every_protocol(
+    key: str, fitted: dict[str, Any], tmp_path: Path
+) -> None:
+    estimator, frame, y = fitted[key]
+    tune = frame[:300], y[:300]
+    path = tmp_path / key
+    bundle = lockgate.pack(estimator, frame, y, name=key, path=path, tune=tune, coverage=0.9)
+    deployed = Deployment(tmp_path / "live")
+    deployed.deploy(path, version="1.0.0")
+    records = rows(3, seed=5).astype(object).where(lambda part: part.notna(), None)
+    wanted = records.to_dict("records")
+    expected = bundle.predict_frame(wanted)
+    regression = key == "spend"
+    members = [] if regression else [text.split("|") for text in expected["set"]]
+    bounds = expected[["low", "high"]].to_numpy().tolist() if regression else []
+    one = bundle.predict_one(wanted[0])
+    assert one.interval == (bounds[0] if regression else None)
+    v2 = {
+        "inputs": [
+            {
+                "name": name,
+                "shape": [3, 1],
+                "datatype": "BYTES" if isinstance(wanted[0][name], str) else "FP64",
+                "data": [row[name] for row in wanted],
+            }
+            for name in frame
+        ]
+    }
+    sink = io.BytesIO()
+    table = pa.Table.from_pylist(wanted)
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    arrow = "application/vnd.apache.arrow.stream"
+    with serving(deployed.path) as server:
+        alone = server.predict(wanted[0])
+        together = server.ask("POST", "/predict", {"rows": wanted})[1]
+        tensors = server.ask("POST", f"/v2/models/{key}/infer", v2)[1]["outputs"]
+        raw = server.ask("POST", "/predict", sink.getvalue(), content_type=arrow, accept=arrow)[1]
+    outputs = {tensor["name"]: tensor for tensor in tensors}
+    by_arrow = pa.ipc.open_stream(raw).read_all().to_pydict()
+    if regression:
+        assert alone["interval"] == bounds[0]
+        assert together["intervals"] == bounds
+        assert [
+            list(pair) for pair in zip(by_arrow["low"], by_arrow["high"], strict=True)
+        ] == bounds
+        assert outputs["low"]["data"] == [low for low, _ in bounds]
+    else:
+        texts = [[str(label) for label in labels] for labels in together["sets"]]
+        assert [str(label) for label in alone["set"]] == members[0]
+        assert texts == members
+        assert by_arrow["set"] == expected["set"].tolist()
+        flags = [[str(label) in part for label in bundle.classes] for part in members]
+        assert outputs["set"]["shape"] == [3, len(bundle.classes)]
+        assert outputs["set"]["data"] == [flag for part in flags for flag in part]
+    record = trace(deployed, alone["id"])
+    assert record is not None
+    assert record["interval" if regression else "set"] == alone["interval" if regression else "set"]
+    with pytest.raises(lockgate.UsageError, match=r"pass tune=\(X, y\)"):
+        lockgate.pack(estimator, frame, y, path=tmp_path / "other", coverage=0.9)
+    with pytest.raises(lockgate.UsageError, match="between 0 and 1"):
+        lockgate.pack(estimator, frame, y, path=tmp_path / "other", coverage=90, tune=tune)

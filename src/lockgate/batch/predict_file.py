@@ -22,6 +22,7 @@ from lockgate.batch.date_order import DateOrderChecker
 from lockgate.batch.output_files import OUTPUTS, merge_parts, write_part
 from lockgate.batch.parts import describe_job, lock_parts, rejected_file
 from lockgate.contract.conversion import Engine
+from lockgate.contract.prediction import PredictionRegion
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.data_contract.counts import Violation
@@ -182,7 +183,7 @@ def predict_file(
             if part.exists():
                 resumed += chunk.count
             else:
-                _write_predictions(model, chunk, keep, options, part, check)
+                _write_predictions(model, bundle.manifest.region, chunk, keep, options, part, check)
                 if isinstance(engine, Engine):
                     options["compare_rows"] = COMPARED_LATER
             parts.append(part)
@@ -218,7 +219,7 @@ def _check_files(source: Path, target: Path) -> None:
 
 
 def _check_kept_columns(keep: Sequence[str], classes: Sequence[Any]) -> None:
-    reserved = {"row", "label", "value", "score", "margin"}
+    reserved = {"row", "label", "value", "score", "margin", "low", "high", "set"}
     reserved |= {f"score_{name}" for name in classes}
     reserved |= {f"margin_{k}" for k in range(len(classes) ** 2)}
     for name in keep:
@@ -230,6 +231,7 @@ def _check_kept_columns(keep: Sequence[str], classes: Sequence[Any]) -> None:
 
 def _write_predictions(
     model: Model,
+    region: PredictionRegion | None,
     chunk: Chunk,
     keep: Sequence[str],
     options: dict[str, Any],
@@ -239,6 +241,7 @@ def _write_predictions(
     """Write a part; its rejected rows first, so that an existing part is complete."""
     rejected = RejectedRows()
     output = model.predict(chunk.columns, rejected=rejected, **options)
+    output = output if region is None else region.around(output)
     check(chunk, part, rejected)
     reasons = {
         int(chunk.numbers[row]): [message.replace(f" in row {row}", "") for message in messages]

@@ -196,7 +196,7 @@ class Compression:
 
 @dataclass(kw_only=True)
 class DecisionSettings:
-    """How a score becomes a binary decision."""
+    """How scores become decisions, and how wide predictions are."""
 
     rule: str = setting(
         "fixed",
@@ -210,6 +210,13 @@ class DecisionSettings:
         above=0,
         below=1,
         help="task anomaly: share of rows like those of training that are called anomalies",
+    )
+    coverage: float | None = setting(
+        None,
+        above=0,
+        below=1,
+        help="share of later rows whose true value lies in the interval, or true class in the set, "
+        "that is predicted; measured on the tune rows; null: no intervals and sets",
     )
 
 

@@ -10,15 +10,18 @@ import msgspec
 import numpy as np
 
 from lockgate.contract.compression import CompressRequest
+from lockgate.contract.prediction import PredictionRegion
 from lockgate.contract.recipes import UNSUPERVISED, Candidate
 from lockgate.contract.tables import Table
 from lockgate.errors import NotApplicable, PackedFormatError, PluginFailed, UsageError
 from lockgate.modeling.change import measure_rows
 from lockgate.modeling.metrics.decisions import best_f1_threshold, best_threshold
 from lockgate.modeling.metrics.losses import class_indices
+from lockgate.modeling.statistics.conformal import measure_region
 from lockgate.modeling.training.estimators import predict_output, predict_scores
 from lockgate.modeling.training.fitting import fit, loss_function
 from lockgate.modeling.training.threads import limit_threads
+from lockgate.models.bundle.card import describe_region
 from lockgate.models.packed.content import PackedContent
 from lockgate.models.packed.runtime.estimator import PackedEstimator
 from lockgate.models.packed.runtime.model import PackedModel
@@ -62,6 +65,7 @@ def work(stage: Stage) -> dict[str, float]:
         threshold = _choose_threshold(stage, fitted, candidate, tune)
         written = writer.write(candidate.estimator)
         writer.check(candidate.estimator, written)
+        region = _measure_region(stage, fitted, candidate, tune)
     model = FinishedModel(
         tuple(sorted(written.files)),
         written.schema or fitted.schema,
@@ -70,6 +74,7 @@ def work(stage: Stage) -> dict[str, float]:
         fitted.classes,
         candidate.params,
         threshold,
+        region,
         candidate.parent,
     )
     workspace.write_finished(model, written.files)
@@ -89,6 +94,8 @@ def work(stage: Stage) -> dict[str, float]:
     write_json(
         steps_file, {"metric": fitted.metric, "steps": steps, "rows": msgspec.to_builtins(parts)}
     )
+    if region is not None:
+        stage.log.info("%s", describe_region(region))
     if threshold is not None:
         anomaly = fitted.task == "anomaly"
         rule = "decision.anomalies" if anomaly else stage.sections.decision.rule
@@ -218,6 +225,24 @@ def _used_features(candidate: Candidate) -> set[str]:
         getattr(candidate.recipe.steps[0][1], "transformers", ()) if candidate.recipe.steps else ()
     )
     return {name for _, _, names in parts for name in names}
+
+
+def _measure_region(
+    stage: Stage, fitted: FittedModel, candidate: Candidate, tune: Table
+) -> PredictionRegion | None:
+    """Measure intervals or sets on the tune rows, where a coverage is set."""
+    coverage = stage.sections.decision.coverage
+    if coverage is None:
+        return None
+    if fitted.task in UNSUPERVISED:
+        raise UsageError(
+            f"decision.coverage is {coverage}, and the task {fitted.task} has no true value that "
+            "an interval could hold: leave it out"
+        )
+    output = predict_output(candidate.estimator, tune.features, fitted.task, fitted.classes)
+    regression = fitted.task == "regression"
+    truth = tune.target if regression else class_indices(tune.target, fitted.classes)
+    return measure_region(truth, output, coverage, tune.weight)
 
 
 def _choose_threshold(

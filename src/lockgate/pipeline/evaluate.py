@@ -70,11 +70,12 @@ def _run_evaluators(
     decision = stage.sections.decision
     with limit_threads(stage.resources.threads):
         predictor = open_finished(stage, workspace, model)
+        output = predictor.predict(test.features)
         request = EvaluateRequest(
             **stage.request_context(),
             predictor=predictor,
             table=test,
-            output=predictor.predict(test.features),
+            output=output if model.region is None else model.region.around(output),
             task=model.task,  # type: ignore[arg-type]  # checked by the load stage
             classes=model.classes,
             threshold=model.threshold,

@@ -14,7 +14,11 @@ from lockgate.contract.tables import Table
 from lockgate.data.io.digests import sha256_text
 from lockgate.modeling.statistics.histograms import build_reference, select_monitored_output
 from lockgate.modeling.training.threads import limit_threads
-from lockgate.models.bundle.card import describe_carried_rows, model_card
+from lockgate.models.bundle.card import (
+    describe_carried_rows,
+    describe_region,
+    model_card,
+)
 from lockgate.models.bundle.environment import environment_of
 from lockgate.models.bundle.manifest import CONTRACT, Hashes
 from lockgate.models.bundle.open import open_bundle
@@ -86,6 +90,7 @@ def work(stage: Stage) -> dict[str, float]:
             },
             _build_hashes(stage, train),
             environment_of(stage.parameters.single("format").entry),
+            model.region,
         )
         digest = write_bundle(workspace.bundle, content)
         open_bundle(workspace.bundle)
@@ -112,6 +117,8 @@ def _format_card(
             f"`{model.classes[1]}` is predicted when the score is at least {model.threshold:.4g} "
             f"(rule: {rule})."
         )
+    if model.region is not None:
+        decision = f"{decision} {describe_region(model.region)}".strip()
     return model_card(
         stage.sections.project.name,
         model.task,

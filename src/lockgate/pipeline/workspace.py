@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from lockgate.contract.prediction import PredictionRegion
 from lockgate.contract.recipes import Candidate, Recipe
 from lockgate.contract.requests import Backend
 from lockgate.contract.tables import Schema, Table
@@ -49,6 +50,8 @@ class FinishedModel:
         Parameters of the estimator.
     threshold : float or None
         Smallest score for which the second of two classes is predicted.
+    region : PredictionRegion or None
+        What surrounds a prediction.
     parent : str or None
         The last compressor that was applied to it.
 
@@ -61,6 +64,7 @@ class FinishedModel:
     classes: tuple[Any, ...]
     params: Mapping[str, Any]
     threshold: float | None
+    region: PredictionRegion | None
     parent: str | None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -74,6 +75,10 @@ def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
         record["origin"] = "unknown: the bundle's manifest has been deleted"
     else:
         record["origin"] = _describe_origin(manifest)
+        if manifest.region is not None:
+            label = record["value" if is_regression else "label"]
+            interval, members = manifest.region.around_row(label, record["score"], manifest.classes)
+            record |= {"interval": interval} if members is None else {"set": members}
     return record
 
 
@@ -107,6 +112,7 @@ def _describe_origin(manifest: Manifest) -> dict[str, Any]:
         "hashes": msgspec.to_builtins(manifest.hashes),
         "environment": msgspec.to_builtins(manifest.environment),
         "threshold": manifest.threshold,
+        "region": None if manifest.region is None else dataclasses.asdict(manifest.region),
         "classes": manifest.classes,
         "files": manifest.files,
     }

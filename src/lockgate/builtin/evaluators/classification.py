@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import lockgate
+from lockgate.builtin.evaluators.regions import region_message, region_metrics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +46,7 @@ class Classification:
             resamples=self.resamples,
             seed=request.seed,
         )
-        metrics = measured.metrics
+        metrics = {**measured.metrics, **region_metrics(request)}
         actual, predicted = (
             class_indices(labels, request.classes) for labels in (truth, request.output.label)
         )
@@ -53,7 +54,7 @@ class Classification:
         score, margin = request.output.score, request.output.margin
         ranked = request.task == "binary" and (score is not None or margin is not None)
         summary = _summarize(metrics, "roc_auc" if ranked else "accuracy")
-        messages = (*summary, *measured.notes)
+        messages = (*summary, *region_message(metrics), *measured.notes)
         if request.task != "binary" or score is None:
             return lockgate.Report(metrics, tables, messages=messages)
         plots = (

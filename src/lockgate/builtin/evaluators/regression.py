@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import lockgate
+from lockgate.builtin.evaluators.regions import region_message, region_metrics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,13 +49,14 @@ class Regression:
             resamples=resamples,
             seed=request.seed,
         )
+        metrics |= region_metrics(request)
         r2 = metrics.get("r2")
         message = (
             f"the model explains {r2.estimate:.0%} of the variance"
             if r2
             else "R² is undefined: the target is constant"
         )
-        messages = [message]
+        messages = [message, *region_message(metrics)]
         if resamples < self.resamples:
             counted = "rows" if request.table.groups is None else "groups"
             messages.append(

@@ -49,12 +49,20 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Directory to write.", show_default="the name"
 )
-@click.option("--tune", type=FILE, help="Rows not trained on, for --threshold f1.")
+@click.option("--tune", type=FILE, help="Rows not trained on, for --threshold f1 and --coverage.")
 @click.option("--test", type=FILE, help="Rows not trained on, to evaluate the model.")
 @click.option(
     "--threshold",
     metavar="NUMBER|f1",
     help="Score from which the positive class is predicted; f1 maximizes F1 on --tune.",
+)
+@click.option(
+    "--coverage",
+    type=float,
+    metavar="SHARE",
+    help="Share of later rows whose truth lies in the interval or set of a prediction; measured "
+    "on --tune.",
+    show_default="no intervals",
 )
 @click.option(
     "--positive",
@@ -85,6 +93,7 @@ def command(
     tune: Path | None,
     test: Path | None,
     threshold: str | None,
+    coverage: float | None,
     positive: str,
     declare: tuple[str, ...],
     contract: Path | None,
@@ -122,6 +131,7 @@ def command(
         tune=tune,
         test=test,
         threshold=score_threshold,
+        coverage=coverage,
         lineage=lineage,
         contract=contract,
         on_packed=_print_steps,

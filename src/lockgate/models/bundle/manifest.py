@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from lockgate.contract.evaluation import ValueMatrix
+from lockgate.contract.prediction import PredictionRegion
 from lockgate.contract.tables import Schema
 from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError
@@ -99,6 +100,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Score from which the second of two classes is predicted.
     value_matrix : ValueMatrix or None
         Value of each outcome of a decision.
+    region : PredictionRegion or None
+        What surrounds a prediction: intervals or sets.
     format : str
         Plugin that opens the model.
     model : list of str
@@ -120,6 +123,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     classes: list[Any]
     threshold: float | None
     value_matrix: ValueMatrix | None
+    region: PredictionRegion | None
     format: str
     model: list[str]
     files: dict[str, str]

@@ -30,6 +30,7 @@ from lockgate.models.bundle.manifest import (
 )
 from lockgate.models.bundle.open_format import model_of, open_model
 from lockgate.models.bundle.probes import check_probes
+from lockgate.models.packed.runtime.predictions import RowPrediction
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.engines import load_engine
 from lockgate.plugins.host.host import Host
@@ -77,7 +78,8 @@ class Bundle:
         output = self.predictor.predict(rows, **options)
         if output.missing or output.unknown:
             self._warn_of_filled(rows, output)
-        return output
+        region = self.manifest.region
+        return output if region is None else region.around(output)
 
     @property
     def classes(self) -> tuple[Any, ...]:
@@ -159,13 +161,14 @@ class Bundle:
             return None
         return self.contract.select(tuple(c.name for c in self.manifest.schema.features))
 
-    def predict_one(self, row: Mapping[str, object]) -> Any:
+    def predict_one(self, row: Mapping[str, object]) -> RowPrediction:
         """Predict one row given as a mapping of column to value, None for a missing value.
 
         Returns
         -------
         RowPrediction
-            With `label`, `score` and `margin`.
+            With `label`, `score` and `margin`, and the `interval` of a regression or the `set`
+            of classes where the model has some.
 
         """
         predict_row = getattr(self.predictor, "predict_one", None)
@@ -173,7 +176,11 @@ class Bundle:
             raise BundleError(
                 f"format {self.manifest.format} cannot predict a single row; use predict"
             )
-        return predict_row(row)
+        prediction: RowPrediction = predict_row(row)
+        if (region := self.manifest.region) is None:
+            return prediction
+        interval, members = region.around_row(prediction.label, prediction.score, self.classes)
+        return prediction._replace(interval=interval, set=members)
 
     def reference(self) -> ReferenceCounts:
         """Read the statistics of the training rows, for monitors."""

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from lockgate.contract.evaluation import ValueMatrix
+from lockgate.contract.prediction import PredictionRegion
 from lockgate.contract.tables import Schema
 from lockgate.data.io.atomic import replace_directory
 from lockgate.data.io.digests import sha256_file, sha256_text
@@ -42,6 +43,8 @@ class BundleContent:
         What it was made from.
     environment : Environment
         Versions that predictions depend on, and those of training.
+    region : PredictionRegion or None
+        What surrounds a prediction.
     array_columns : tuple of str
         Columns of arrays to predict; empty where they are the model's inputs.
 
@@ -58,6 +61,7 @@ class BundleContent:
     documents: Mapping[str, Any]
     hashes: Hashes
     environment: Environment
+    region: PredictionRegion | None = None
     array_columns: tuple[str, ...] = ()
 
 
@@ -79,6 +83,7 @@ def write_bundle(target: Path, content: BundleContent) -> str:
             list(content.classes),
             content.threshold,
             content.value_matrix,
+            content.region,
             content.format,
             sorted(content.model),
             files,

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from lockgate.contract.evaluation import EvaluateRequest
-from lockgate.contract.prediction import ModelFiles, OpenRequest, Predictor
+from lockgate.contract.prediction import ModelFiles, OpenRequest, PredictionRegion, Predictor
 from lockgate.contract.recipes import TWO_CLASSES, UNSUPERVISED
 from lockgate.contract.requests import numpy_backend
 from lockgate.contract.tables import Table
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from lockgate.models.bundle.open_format import Model
 
-__all__ = ["assemble", "check_threshold"]
+__all__ = ["assemble", "check_coverage", "check_threshold"]
 
 
 def assemble(
@@ -49,6 +49,7 @@ def assemble(
     path: Path,
     name: str,
     threshold: float | str | None = None,
+    coverage: float | None = None,
     lineage: Mapping[str, str] | None = None,
     tune: Table | None = None,
     test: Table | None = None,
@@ -62,6 +63,7 @@ def assemble(
 
     _refuse_other_folder(path)
     check_threshold(threshold, tune)
+    check_coverage(coverage, tune)
     if contract is not None:
         for part, rows in (("the rows", table), ("rows of tune", tune), ("rows of test", test)):
             if rows is not None:
@@ -86,7 +88,10 @@ def assemble(
         score_threshold = _choose_threshold(threshold, model, tune)
         predictor = open_written(score_threshold)
         output = predictor.predict(_accepted_rows(model, tune or table))
-        metrics = {} if test is None else _evaluate(predictor, test, score_threshold)
+        region = None
+        if coverage is not None:
+            region = _measure_region(coverage, predictor, tune, task, classes)
+        metrics = {} if test is None else _evaluate(predictor, test, score_threshold, region)
         reference = build_reference(
             features, schema, numpy_backend(), select_monitored_output(output, task)
         )
@@ -98,6 +103,7 @@ def assemble(
             table,
             metrics=metrics,
             score_threshold=score_threshold,
+            region=region,
             contract=contract,
             test_rows=0 if test is None else len(test),
             warnings=warnings,
@@ -121,6 +127,7 @@ def assemble(
             },
             Hashes(None, table.digest, {}, declared),
             environment_of(Catalogue.installed().find("format", format)),
+            region,
             array_columns,
         )
         write_bundle(path, content)
@@ -151,6 +158,28 @@ def check_threshold(threshold: float | str | None, tune: object) -> None:
         raise UsageError(f"threshold={threshold!r}: expected a number, or 'f1' together with tune")
     if threshold is not None and not 0 <= threshold <= 1:
         raise UsageError(f"threshold is {threshold}, expected a number from 0 to 1")
+
+
+def check_coverage(coverage: float | None, tune: object) -> None:
+    """Raise a `UsageError` for a share outside 0 to 1, or without rows to measure on."""
+    if coverage is None:
+        return
+    if not isinstance(coverage, (int, float)) or not 0 < coverage < 1:
+        raise UsageError(f"coverage is {coverage!r}, expected a number between 0 and 1")
+    if tune is None:
+        raise UsageError("coverage needs rows that the model was not fitted on: pass tune=(X, y)")
+
+
+def _measure_region(
+    coverage: float, predictor: Predictor, tune: Table | None, task: str, classes: tuple[Any, ...]
+) -> PredictionRegion:
+    from lockgate.modeling.metrics.losses import class_indices
+    from lockgate.modeling.statistics.conformal import measure_region
+
+    if tune is None or task in UNSUPERVISED:
+        raise UsageError(f"coverage needs a target: the task is {task}")
+    truth = tune.target if task == "regression" else class_indices(tune.target, classes)
+    return measure_region(truth, predictor.predict(tune.frame), coverage, tune.weight)
 
 
 def _accepted_rows(model: Model, table: Table) -> pd.DataFrame:
@@ -188,13 +217,16 @@ def _choose_threshold(
     return float(threshold)
 
 
-def _evaluate(predictor: Predictor, test: Table, threshold: float | None) -> dict[str, Any]:
+def _evaluate(
+    predictor: Predictor, test: Table, threshold: float | None, region: PredictionRegion | None
+) -> dict[str, Any]:
     """Evaluate the model with the default evaluator of its task."""
     model = model_of(predictor)
     if model.task not in UNSUPERVISED and test.schema.target is None:
         return {}
     name = EVALUATORS[model.task]
     output = predictor.predict(test.frame)
+    output = output if region is None else region.around(output)
     host = Host("pack")
     host.register("evaluator", name, Catalogue.installed().find("evaluator", name).load()())
     request = EvaluateRequest(

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lockgate.contract.prediction import PredictionRegion
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.data_contract.rules import DataContract
-from lockgate.models.bundle.card import describe_carried_rows, model_card
+from lockgate.models.bundle.card import (
+    describe_carried_rows,
+    describe_region,
+    model_card,
+)
 from lockgate.models.bundle.open_format import Model
 
 __all__ = ["render_card"]
@@ -27,6 +32,7 @@ def render_card(
     *,
     metrics: dict[str, Any],
     score_threshold: float | None,
+    region: PredictionRegion | None,
     contract: DataContract | None,
     test_rows: int,
     warnings: Sequence[str],
@@ -48,6 +54,8 @@ def render_card(
         Metrics on held-out rows, by evaluator.
     score_threshold : float or None
         Score from which the positive class is predicted, where one was set.
+    region : PredictionRegion or None
+        What surrounds a prediction.
     contract : DataContract or None
         The data contract that the rows hold.
     test_rows : int
@@ -63,6 +71,8 @@ def render_card(
         decision = (
             f"`{model.classes[1]}` is predicted when the score is at least {score_threshold:.4g}."
         )
+    if region is not None:
+        decision = f"{decision} {describe_region(region)}".strip()
     known = {key: f"declared: {value}" for key, value in lineage.items()}
     origin = [f"- {key}: {known.pop(key, UNKNOWN)}" for key in ORIGIN]
     origin += [f"- {key}: {value}" for key, value in known.items()]

@@ -16,7 +16,7 @@ from lockgate.errors import LockgateError, NotCovered, UsageError
 from lockgate.models.bundle.open import Bundle
 from lockgate.models.converters.installed import Converters
 from lockgate.models.packed.runtime.model import PackedModel
-from lockgate.models.packing.assemble import assemble, check_threshold
+from lockgate.models.packing.assemble import assemble, check_coverage, check_threshold
 from lockgate.models.packing.model_files import (
     check_written,
     format_host,
@@ -48,6 +48,7 @@ def pack(
     test: tuple[Rows, ArrayLike] | None = None,
     threshold: float | str | None = None,
     positive: object = None,
+    coverage: float | None = None,
     lineage: Mapping[str, str] | None = None,
     contract: DataContract | str | Path | None = None,
     format: str = "packed",
@@ -80,6 +81,9 @@ def pack(
     positive : object
         The class of two that scores, recall and the like are about; by default the
         estimator's second, the last in sorted order: of "ja" and "nein" it is "nein".
+    coverage : float, optional
+        Share of later rows whose true value lies in the interval, or true class in the set, of a
+        prediction; measured on `tune`. By default predictions have neither.
     lineage : mapping of str to str, optional
         What you know of its origin, e.g. ``{"commit": "1a2b3c", "data": "march.csv"}``;
         recorded as declared. The rest is recorded as unknown.
@@ -117,6 +121,7 @@ def pack(
     from lockgate.modeling.training.estimators import order_classes
 
     check_threshold(threshold, tune)
+    check_coverage(coverage, tune)
     rules = _read_contract(contract)
     held_out = {
         key: _pair(key, rows) for key, rows in (("tune", tune), ("test", test)) if rows is not None
@@ -154,6 +159,7 @@ def pack(
         path=Path(path or name),
         name=name,
         threshold=threshold,
+        coverage=coverage,
         lineage=lineage,
         contract=rules,
         warnings=parity.warnings(),
@@ -237,11 +243,13 @@ def write_packed(
     path: Path,
     name: str,
     threshold: float | str | None = None,
+    coverage: float | None = None,
     lineage: Mapping[str, str] | None = None,
     tune: Table | None = None,
     test: Table | None = None,
     contract: DataContract | None = None,
     warnings: Sequence[str] = (),
+    array_columns: tuple[str, ...] = (),
 ) -> Bundle:
     """Write a bundle around a packed model, and open it."""
     from lockgate.data.schema import fit_schema
@@ -259,9 +267,11 @@ def write_packed(
         path=path,
         name=name,
         threshold=threshold,
+        coverage=coverage,
         lineage=lineage,
         tune=tune,
         test=test,
         warnings=warnings,
         contract=contract,
+        array_columns=array_columns,
     )

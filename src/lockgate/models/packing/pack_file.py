@@ -147,6 +147,7 @@ def pack_model_file(
     tune: Path | None = None,
     test: Path | None = None,
     threshold: float | str | None = None,
+    coverage: float | None = None,
     lineage: Mapping[str, str] | None = None,
     contract: Path | None = None,
     on_packed: Callable[[PackResult], None] = lambda _: None,
@@ -163,7 +164,7 @@ def pack_model_file(
         Directory to write; by default `name` in the current directory.
     tune, test : pathlib.Path, optional
         Files with rows that the model was not fitted on.
-    threshold, lineage, contract
+    threshold, coverage, lineage, contract
         As for `lockgate.pack`.
     on_packed : callable
         Called with the steps and notes before the bundle is written.
@@ -197,11 +198,13 @@ def pack_model_file(
         path=path or Path(name),
         name=name,
         threshold=threshold,
+        coverage=coverage,
         lineage=lineage,
         contract=rules,
         warnings=result.warnings,
         tune=tables.get("tune"),
         test=tables.get("test"),
+        array_columns=tuple(result.features),
     )
 
 
@@ -250,14 +253,12 @@ def _pack(job: PackJob, folder: Path) -> PackResult:
         raise
     except Exception as error:
         raise BundleError(_cannot_be_opened(job.model, error)) from error
-    data_columns = [str(name) for name in frame if name != job.target]
-    features = data_columns
-    if names_for(estimator, data_columns):
-        features = list(columns_by_fitted_name(estimator, data_columns, job.data).values())
+    features = [str(name) for name in frame if name != job.target]
+    if names_for(estimator, features):
+        features = list(columns_by_fitted_name(estimator, features, job.data).values())
     else:
         check_count(estimator, len(features), job.data)
-    steps = coverage_report(estimator)
-    reasons = []
+    steps, reasons = coverage_report(estimator), []
     for rows in (frame, read_as_written(Path(job.data), job.csv)):
         try:
             raw, covered, parity = _prove(job, estimator, rows[features])

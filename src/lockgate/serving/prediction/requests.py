@@ -260,7 +260,8 @@ def to_lists(prediction: Prediction) -> tuple[list[Any], Any, Any]:
 def _to_prediction(model: LoadedModel, row: Any, row_prediction: RowPrediction) -> Prediction:
     if not model.filled.may_have_filled(row):
         return Prediction(row_prediction.label, row_prediction.score, row_prediction.margin)
-    return Prediction(*row_prediction, *model.filled.count(row))
+    filled = model.filled.count(row)
+    return Prediction(row_prediction.label, row_prediction.score, row_prediction.margin, *filled)
 
 
 def _to_plain(output: Output) -> tuple[Any, Any, Any]:

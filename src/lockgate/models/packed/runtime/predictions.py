@@ -25,12 +25,18 @@ class RowPrediction(NamedTuple):
         Probability of the second of two classes, or of each class.
     margin : float, list of float, or None
         The value before it becomes a probability.
+    interval : list of float or None
+        Bounds of a regression's prediction interval, where the bundle has some.
+    set : list or None
+        Classes of a prediction set, where the bundle has some.
 
     """
 
     label: Any
     score: float | list[float] | None = None
     margin: float | list[float] | None = None
+    interval: list[float] | None = None
+    set: list[Any] | None = None
 
 
 def row_prediction_builder(

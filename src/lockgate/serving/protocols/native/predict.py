@@ -15,7 +15,7 @@ from lockgate.serving.http.messages import (
     check_rows,
     read_body,
 )
-from lockgate.serving.prediction.model_store import ModelStore
+from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 from lockgate.serving.prediction.requests import Filled, Prediction, PredictionRequest, to_lists
 from lockgate.serving.protocols.json_columns import decode_columns
 from lockgate.serving.protocols.json_rows import (
@@ -65,6 +65,7 @@ class Label(msgspec.Struct, omit_defaults=True):
     label: Any
     score: Any = None
     margin: Any = None
+    set: list[Any] | None = None
     filled: Filled = {}
     warnings: list[str] = []
 
@@ -76,6 +77,7 @@ class Value(msgspec.Struct, omit_defaults=True):
     model: str
     version: str
     value: float
+    interval: list[float] | None = None
     filled: Filled = {}
     warnings: list[str] = []
 
@@ -89,6 +91,7 @@ class Labels(msgspec.Struct, omit_defaults=True):
     labels: list[Any]
     scores: Any = None
     margins: Any = None
+    sets: list[Any] | None = None
     filled: Filled = {}
     warnings: list[str] = []
     refused: dict[int, list[str]] = {}
@@ -101,6 +104,7 @@ class Values(msgspec.Struct, omit_defaults=True):
     model: str
     version: str
     values: list[Any]
+    intervals: list[Any] | None = None
     filled: Filled = {}
     warnings: list[str] = []
     refused: dict[int, list[str]] = {}
@@ -206,12 +210,29 @@ def write_row_response(
     model = request.model
     origin = prediction_id, model.name, model.version
     filled = prediction.filled, prediction.warnings
+    label, score = prediction.label, prediction.score
+    interval, members = model.around_row(label, score)
     if model.regression:
-        body: Any = Value(*origin, prediction.label, *filled)
+        body: Any = Value(*origin, label, interval, *filled)
     else:
-        margin = prediction.margin if prediction.score is None else None
-        body = Label(*origin, prediction.label, prediction.score, margin, *filled)
+        margin = prediction.margin if score is None else None
+        body = Label(*origin, label, score, margin, members, *filled)
     return Response(200, encode(body), JSON)
+
+
+def around_rows(
+    model: LoadedModel, label: list[Any], score: list[Any] | None
+) -> tuple[list[Any] | None, list[Any] | None]:
+    """Return the intervals or the sets of several rows, None for refused rows."""
+    region = model.manifest.region
+    if region is None:
+        return None, None
+    pairs = [
+        (None, None) if value is None else model.around_row(value, score and score[row])
+        for row, value in enumerate(label)
+    ]
+    intervals, sets = ([pair[k] for pair in pairs] for k in (0, 1))
+    return (None, sets) if region.least_score is not None else (intervals, None)
 
 
 def write_rows_response(
@@ -222,9 +243,10 @@ def write_rows_response(
     origin = prediction_id, model.name, model.version
     label, score, margin = to_lists(prediction)
     filled = prediction.filled, prediction.warnings
+    intervals, sets = around_rows(model, label, score)
     if model.regression:
-        body: Any = Values(*origin, label, *filled, prediction.refused)
+        body: Any = Values(*origin, label, intervals, *filled, prediction.refused)
     else:
         margin = margin if score is None else None
-        body = Labels(*origin, label, score, margin, *filled, prediction.refused)
+        body = Labels(*origin, label, score, margin, sets, *filled, prediction.refused)
     return Response(200, encode(body), JSON)

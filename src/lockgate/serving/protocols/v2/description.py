@@ -22,8 +22,10 @@ INPUT_DATATYPES = {"number": "FP64", "integer": "FP64", "boolean": "BOOL"}
 def output_datatypes(model: LoadedModel) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Return outputs by name: datatype, and the axes behind the rows."""
     predictor = model.predictor
+    region = model.manifest.region
     if model.regression:
-        return {"value": ("FP64", ())}
+        names = ("value",) if region is None else ("value", "low", "high")
+        return dict.fromkeys(names, ("FP64", ()))
     types = {type(class_label) for class_label in predictor.classes} or {float}
     datatypes = {int: "INT64", bool: "BOOL", float: "FP64"}
     label = datatypes.get(types.pop(), "BYTES") if len(types) == 1 else "BYTES"
@@ -33,6 +35,8 @@ def output_datatypes(model: LoadedModel) -> dict[str, tuple[str, tuple[int, ...]
             of_each = predictor.task in ("multiclass", "clustering")
             outputs[name] = ("FP64", (len(predictor.classes),) if of_each else ())
             break
+    if region is not None:
+        outputs["set"] = ("BOOL", (len(predictor.classes),))
     return outputs
 
 

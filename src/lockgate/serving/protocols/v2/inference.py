@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from lockgate.contract.prediction import Output
 from lockgate.serving.http.messages import (
     JSON,
     HTTPError,
@@ -205,6 +206,19 @@ def _requested_outputs(model: LoadedModel, body: Infer) -> list[tuple[str, str, 
     ]
 
 
+def _output_arrays(request: PredictionRequest, prediction: Prediction) -> dict[str, Any]:
+    """Return the outputs of a model by name, one entry a row."""
+    label, score, margin = (
+        None if part is None else np.asarray([part] if request.single else part)
+        for part in (prediction.label, prediction.score, prediction.margin)
+    )
+    arrays = {"label": label, "value": label, "score": score, "margin": margin}
+    if (region := request.model.manifest.region) is not None and label is not None:
+        output = region.around(Output(label, score, margin))
+        arrays |= {"low": output.low, "high": output.high, "set": output.sets}
+    return arrays
+
+
 def _write_response(
     request: PredictionRequest,
     prediction_id: str,
@@ -214,9 +228,9 @@ def _write_response(
 ) -> Response:
     model = request.model
     tensors, raws = [], []
+    arrays = _output_arrays(request, prediction)
     for name, datatype, binary in outputs:
-        values = getattr(prediction, "label" if name == "value" else name)
-        values = np.asarray([values] if request.single else values)
+        values = arrays[name]
         tensor: dict[str, Any] = {"name": name, "shape": values.shape, "datatype": datatype}
         flat = values.ravel()
         if binary:

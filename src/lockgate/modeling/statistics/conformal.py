@@ -1,0 +1,80 @@
+"""Measures prediction regions on rows that a model was not fitted on (split conformal)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from lockgate.contract.prediction import Output, PredictionRegion
+from lockgate.errors import UsageError
+
+__all__ = ["measure_region"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def measure_region(
+    truth: Array, output: Output, coverage: float, weight: Array | None = None
+) -> PredictionRegion:
+    """Return the region that held the truth of these rows as often as asked.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n,)
+        Actual values of a regression, or indices of the actual classes.
+    output : Output
+        Predictions for the same rows.
+    coverage : float
+        Share of rows whose truth shall lie in the region, in (0, 1).
+    weight : ndarray, shape (n,), optional
+        Weights of the rows.
+
+    Raises
+    ------
+    UsageError
+        If the rows are too few for that share, or the model has no scores.
+
+    Examples
+    --------
+    >>> truth = np.arange(1.0, 100.0)
+    >>> measure_region(truth, Output(np.zeros(99)), 0.9)
+    PredictionRegion(coverage=0.9, below=-5.0, above=95.0, least_score=None)
+
+    """
+    if output.score is None and not np.issubdtype(output.label.dtype, np.floating):
+        raise UsageError("prediction sets need a model with scores")
+    miss = 1 - coverage
+    if output.score is None:
+        residual = truth.astype(float) - output.label
+        below = _upper_quantile(-residual, miss / 2, weight)
+        above = _upper_quantile(residual, miss / 2, weight)
+        region = PredictionRegion(coverage, below=below, above=above)
+    else:
+        score = np.asarray(output.score)
+        of_each = np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
+        unlikely = 1 - of_each[np.arange(len(truth)), truth]
+        least = 1 - _upper_quantile(unlikely, miss, weight)
+        region = PredictionRegion(coverage, least_score=max(least, 0.0))
+    return region
+
+
+def _upper_quantile(values: Array, miss: float, weight: Array | None) -> float:
+    """Return a value that another row's exceeds with that probability.
+
+    The row in question counts as one more, beyond all others. Between two rows the value is
+    interpolated: the larger of them would hold the truth up to 1 / (n + 1) too often.
+    """
+    w = np.ones(len(values)) if weight is None else weight.astype(float)
+    order = np.argsort(values, kind="stable")
+    total = w.sum() + w.mean()
+    shares = np.cumsum(w[order]) / total
+    # a sum that should be a whole number of rows may miss it by rounding
+    if shares[-1] < 1 - miss - 1e-12:
+        needed = math.ceil((1 - miss) / miss)
+        raise UsageError(
+            f"{len(values)} tune rows are too few for that coverage; it needs {needed}: use more "
+            "tune rows (split.tune), or a smaller decision.coverage"
+        )
+    return float(np.interp(1 - miss, shares, values[order]))

@@ -1,0 +1,100 @@
+"""Prediction regions hold the truth as often as they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lockgate
+from lockgate.contract.prediction import Output, PredictionRegion
+from lockgate.modeling.statistics.conformal import measure_region
+
+rng = np.random.default_rng(0)
+
+
+def covered(region: PredictionRegion, truth: np.ndarray, output: Output) -> float:
+    around = region.around(output)
+    if around.sets is not None:
+        return float(around.sets[np.arange(len(truth)), truth].mean())
+    return float(((truth >= around.low) & (truth <= around.high)).mean())
+
+
+@pytest.mark.parametrize("coverage", [0.8, 0.95])
+@pytest.mark.parametrize("rows", [50, 400])
+def test_intervals_of_skewed_errors_hold_the_truth(coverage: float, rows: int) -> None:
+    shares = []
+    for _ in range(300):
+        value = rng.normal(size=rows + 2000)
+        truth = value + rng.gamma(1.0, 2.0, len(value))
+        tune, test = slice(0, rows), slice(rows, None)
+        region = measure_region(truth[tune], Output(value[tune]), coverage)
+        shares.append(covered(region, truth[test], Output(value[test])))
+    assert np.mean(shares) == pytest.approx(coverage, abs=0.01)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_sets_of_classes_hold_the_truth(classes: int) -> None:
+    shares, sizes = [], []
+    for _ in range(200):
+        raised = np.exp(rng.normal(size=(2200, classes)))
+        score = raised / raised.sum(axis=1, keepdims=True)
+        truth = (score.cumsum(axis=1) < rng.random((len(score), 1))).sum(axis=1)
+        given_score = score[:, 1] if classes == 2 else score
+        tune, test = slice(0, 200), slice(200, None)
+        outputs = [Output(truth[part], given_score[part]) for part in (tune, test)]
+        region = measure_region(truth[tune], outputs[0], 0.9)
+        shares.append(covered(region, truth[test], outputs[1]))
+        sizes.append(region.around(outputs[1]).sets.sum(axis=1).mean())
+    assert np.mean(shares) == pytest.approx(0.9, abs=0.01)
+    assert 1 < np.mean(sizes) < classes
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 4))
+@settings(max_examples=30, deadline=None)
+def test_a_weight_counts_as_copies_of_a_row(seed: int, copies: int) -> None:
+    draw = np.random.default_rng(seed)
+    truth = draw.normal(size=200)
+    plain = measure_region(truth, Output(np.zeros(200)), 0.8)
+    heavier = measure_region(truth, Output(np.zeros(200)), 0.8, np.full(200, float(copies)))
+    assert (plain.below, plain.above) == pytest.approx((heavier.below, heavier.above))
+    tail = np.where(truth > np.quantile(truth, 0.8), float(copies), 1.0)
+    skewed = measure_region(truth, Output(np.zeros(200)), 0.8, tail)
+    assert skewed.above is not None
+    assert plain.above is not None
+    assert skewed.above >= plain.above
+
+
+@given(
+    st.sampled_from([(), ("no", "yes"), ("a", "b", "c")]),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=30, deadline=None)
+def test_a_row_has_the_region_that_it_has_among_others(classes: Any, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    value = draw.normal(size=9)
+    if not classes:
+        region, output = PredictionRegion(0.9, below=1.0, above=2.0), Output(value)
+    else:
+        score = draw.random(9) if len(classes) == 2 else draw.dirichlet([1, 1, 1], 9)
+        region = PredictionRegion(0.9, least_score=float(draw.random()))
+        output = Output(np.array(classes)[np.zeros(9, int)], score)
+    columns = region.around(output).columns(classes)
+    scores: Any = [None] * 9 if output.score is None else output.score.tolist()
+    for row in range(9):
+        interval, members = region.around_row(output.label[row], scores[row], classes)
+        if classes:
+            assert columns["set"][row] == "|".join(members or [])
+        else:
+            assert interval == [columns["low"][row], columns["high"][row]]
+
+
+def test_too_few_rows_and_models_without_scores_are_refused() -> None:
+    with pytest.raises(lockgate.UsageError, match="30 tune rows are too few.*needs 39"):
+        measure_region(np.arange(30.0), Output(np.zeros(30)), 0.95)
+    assert measure_region(np.arange(39.0), Output(np.zeros(39)), 0.95).above == 38.0
+    with pytest.raises(lockgate.UsageError, match="need a model with scores"):
+        measure_region(np.zeros(30, int), Output(np.array(["a"] * 30)), 0.9)
