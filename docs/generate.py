@@ -157,6 +157,7 @@ def hooks() -> str:
     ]
     dispatch = {
         "one": "the one that is configured",
+        "fused": "all that are configured, one or several; several become one model",
         "chain": "all that are configured, in their order, each on the result of the one before",
         "all": "all that are configured; results by plugin name",
         "manifest": "the one that the manifest names",

@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingRegressor,
     RandomForestClassifier,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression
@@ -26,13 +31,14 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeRegressor
 
 import lockgate
-from lockgate.contract.recipes import BuildRequest, Recipe, SearchRange, Task
+from lockgate.contract.recipes import BuildRequest, Candidate, Recipe, SearchRange, Task
 from lockgate.contract.requests import numpy_backend
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Column, Table
 from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.schema import fit_schema
-from lockgate.modeling.training.fitting import check_task, check_weights, fit
+from lockgate.modeling.training.fitting import check_task, check_weights, fit, loss_function
+from lockgate.modeling.training.fusion import calibrate, fuse
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.converters.installed import Converters
 from lockgate.models.converters.parity import check_parity
@@ -264,6 +270,86 @@ def test_a_model_is_that_of_a_plain_script(
         assert np.array_equal(
             ours.predict_proba(later.features), script.predict_proba(later.features)
         )
+
+
+@pytest.mark.parametrize("task", SUPERVISED)
+@pytest.mark.parametrize("method", ["average", "vote", "stack"])
+def test_a_fusion_is_that_of_a_plain_script_and_is_packed(task: Task, method: str) -> None:
+    table, later = example_table(task), example_table(task, ROWS, seed=1)
+    names = ("linear", "tree", "boosting") if task == "regression" else ("logistic", "tree", "svm")
+    recipes = {name: build(name, task, table) for name in names}
+    params = {name: corners(recipe)[1] for name, recipe in recipes.items()}
+    if method == "vote" and task == "regression":
+        with pytest.raises(lockgate.UsageError, match=r"use search.fusion=average"):
+            fuse(recipes, params, method)
+        return
+    ours = fit(fuse(recipes, params, method), {}, table)
+    members: list[tuple[str, Any]] = []
+    for name, recipe in recipes.items():
+        scaled = name in ("linear", "logistic", "svm")
+        preparation = cells(scaled=scaled, ordinal=not scaled)
+        estimator = clone(recipe.estimator).set_params(**params[name])
+        if name == "boosting":  # takes missing cells
+            preparation = clone(recipe.steps[0][1])
+        members.append((name, make_pipeline(preparation, estimator)))
+    regression = task == "regression"
+    script: Any = {
+        "average": VotingRegressor(members)
+        if regression
+        else VotingClassifier(members, voting="soft"),
+        "vote": VotingClassifier(members),
+        "stack": StackingRegressor(members)
+        if regression
+        else StackingClassifier(members, LogisticRegression(max_iter=1000)),
+    }[method]
+    script.fit(table.features, table.target)
+    assert np.array_equal(ours.predict(later.features), script.predict(later.features))
+    packed = PackedModel(pack_estimator(ours, inputs_of(table.schema.features)).raw)
+    comparison = check_parity(ours, packed, later.features, rows=ROWS)
+    assert comparison.label_changes == 0
+    assert comparison.rows >= ROWS // 2
+
+
+def test_a_member_gets_the_weights_and_a_stack_keeps_no_groups() -> None:
+    plain = example_table("binary")
+    recipes = {name: build(name, "binary", plain) for name in ("logistic", "tree")}
+    params: dict[str, dict[str, Any]] = {name: {} for name in recipes}
+    copies = np.where(plain.frame["size"] > 0, 4, 1)
+    columns = (*plain.schema.columns, Column("times", "integer"))
+    weighted = Table(
+        plain.frame.assign(times=copies), replace(plain.schema, columns=columns, weight="times")
+    )
+    fused = fuse(recipes, params, "average")
+    without, weights = (fit(fused, {}, table) for table in (plain, weighted))
+    assert not np.allclose(
+        without.predict_proba(plain.features), weights.predict_proba(plain.features)
+    )
+    with pytest.raises(lockgate.UsageError, match="folds that do not keep groups together"):
+        fuse(recipes, params, "stack", grouped=True)
+    clusters = {name: replace(recipe, task="clustering") for name, recipe in recipes.items()}
+    with pytest.raises(lockgate.UsageError, match="cannot be fused"):
+        fuse(clusters, params, "average")
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
+def test_calibrated_scores_are_closer_to_the_rates(method: str) -> None:
+    """Naive Bayes on a column and its copies is far too sure."""
+    table, later = example_table("binary", 2000), example_table("binary", 2000, seed=1)
+    for part in (table, later):
+        part.frame[["price", "noise"]] = part.frame[["size", "size"]].to_numpy()
+    recipe = build("naive-bayes", "binary", table)
+    calibrated = calibrate(Candidate(recipe, corners(recipe)[0]), method)
+    losses = [
+        loss_function(later, "log_loss", "binary", ("no", "yes"))(fit(part, {}, table))
+        for part in (recipe, calibrated.recipe)
+    ]
+    assert losses[1] < losses[0] - 0.05
+    packed = PackedModel(
+        pack_estimator(fit(calibrated.recipe, {}, table), inputs_of(table.schema.features)).raw
+    )
+    assert packed.classes == ("no", "yes")
+    with pytest.raises(lockgate.UsageError, match="regression has no probabilities"):
+        calibrate(Candidate(replace(recipe, task="regression")), method)
 
 
 @pytest.mark.parametrize(

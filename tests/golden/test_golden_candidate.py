@@ -17,6 +17,7 @@ from lockgate.contract.kinds import CONFIGURED
 from lockgate.contract.sections import SECTIONS
 from lockgate.contract.settings import settings_of
 from lockgate.modeling.training.anomaly_detector import AnomalyDetector
+from lockgate.modeling.training.fusion import Member, VoteShares
 from lockgate.models.skops_file import own_types, read_estimator, write_estimator
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.parameters import Parameters
@@ -61,8 +62,8 @@ def members(value: Any) -> set[type]:
 
 
 def test_the_golden_model_opens_and_holds_every_own_step(estimator: Any) -> None:
-    # a pipeline ends in a single model: the detector of anomalies is another
-    assert set(own_types()) - {AnomalyDetector} <= members(estimator)
+    # a pipeline ends in a single model: these are others
+    assert set(own_types()) - {AnomalyDetector, Member, VoteShares} <= members(estimator)
 
 
 def test_the_golden_model_is_built_as_when_it_was_written(estimator: Any) -> None:

@@ -951,6 +951,40 @@ def without_target(make: Make, task: str, model: str, **settings: Any) -> Projec
     return project
 
 
+@option("search.fusion")
+def test_several_models_become_one(make: Make) -> None:
+    members = {name: {"plugin": name} for name in ("logistic", "naive-bayes")}
+    scores = {}
+    for fusion in ("average", "vote", "stack"):
+        project = make({"search.fusion": fusion, "model": members})
+        project.run("load", "optimize", "compress", "evaluate", "package")
+        assert set(project.trials()["model"]) == set(members)
+        bundle = lockgate.open(project.workspace.bundle)
+        code = bundle.manifest.hashes.code
+        assert {key for key in code if key.startswith("model.")} == {f"model.{n}" for n in members}
+        scores[fusion] = bundle.predict(project.part("test")).score
+    assert set(np.unique(scores["vote"])) <= {0.0, 0.5, 1.0}
+    assert not np.allclose(scores["average"], scores["stack"])
+    with pytest.raises(lockgate.SettingError, match="model.*one plugin or more"):
+        fitted(make({"model": {}}))
+    with pytest.raises(lockgate.UsageError, match="do not keep groups together"):
+        fitted(make({"search.fusion": "stack", "model": members}, group="household"))
+
+
+@option("search.calibration")
+def test_scores_are_calibrated_after_the_search(make: Make) -> None:
+    plain = fitted(make(model="naive-bayes"))
+    project = fitted(make({"search.calibration": "sigmoid"}, model="naive-bayes"))
+    project.run("compress", "evaluate", "package")
+    assert project.trials().equals(plain.trials())
+    test = project.workspace.table("test", project.workspace.schema()).features
+    assert not np.allclose(
+        project.estimator().predict_proba(test), plain.estimator().predict_proba(test)
+    )
+    with pytest.raises(lockgate.UsageError, match="regression has no probabilities"):
+        fitted(make({"search.calibration": "sigmoid"}, target="price", model="linear"))
+
+
 @option("decision.coverage")
 @pytest.mark.parametrize("target", ["price", "bought"])
 def test_regions_are_measured_on_the_tune_rows(make: Make, target: str) -> None:

@@ -32,7 +32,7 @@ CONTRACT = 1
 SUPPORTED_CONTRACTS = range(1, CONTRACT + 1)
 """Contract versions of plugins that can be loaded."""
 
-Dispatch = Literal["one", "chain", "all", "manifest", "library", "on demand"]
+Dispatch = Literal["one", "fused", "chain", "all", "manifest", "library", "on demand"]
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,9 @@ class Kind:
         Name of the operation hook that a plugin of this kind implements.
     request, result : type
         Types of the hook's argument (None: no argument) and of its result.
-    dispatch : {"one", "chain", "all", "manifest", "library", "on demand"}
-        Which plugins are called. ``one``: the configured one. ``chain``: each
+    dispatch : {"one", "fused", "chain", "all", "manifest", "library", "on demand"}
+        Which plugins are called. ``one``: the configured one. ``fused``: the configured one, or
+        several whose results become one. ``chain``: each
         configured one with the result of the previous one. ``all``: every configured
         one. ``manifest``: the one that a bundle's manifest names. ``library``: the
         one with the name of the fitted model's library. ``on demand``: the one that
@@ -96,6 +97,11 @@ class Kind:
     @property
     def several(self) -> bool:
         """Whether more than one may be configured."""
+        return self.listed or self.dispatch == "fused"
+
+    @property
+    def listed(self) -> bool:
+        """Whether the configuration has a list of them, which may be empty."""
         return self.dispatch in ("chain", "all")
 
 
@@ -113,7 +119,7 @@ KINDS: tuple[Kind, ...] = (
         "build",
         BuildRequest,
         Recipe,
-        "one",
+        "fused",
         "Return an unfitted estimator and its search space.",
     ),
     Kind(

@@ -180,6 +180,18 @@ class SearchSettings:
     metric: str = setting("auto", choices=METRICS, help="auto: log_loss, or rmse for a regression")
     folds: int = setting(5, at_least=2, at_most=50, help="folds of the cross-validation")
     seconds: float | None = setting(None, above=0, help="no trial starts after this time")
+    fusion: str = setting(
+        "average",
+        choices=("average", "vote", "stack"),
+        help="how several models become one (model=[logistic,forest]): the mean of their scores "
+        "or values, the shares of their votes, or a linear model on their predictions",
+    )
+    calibration: str = setting(
+        "none",
+        choices=("none", "sigmoid", "isotonic"),
+        help="correction of a classifier's scores, fitted on folds of the training rows after the "
+        "search: a sigmoid (Platt), or isotonic for many rows",
+    )
 
 
 @dataclass(kw_only=True)

@@ -48,6 +48,7 @@ LIBRARY_TYPES = (
     "sklearn.model_selection._split.KFold",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
 )
 """Types of libraries, beyond skops' own list of estimators, that a model may contain."""
 
@@ -62,9 +63,11 @@ def own_types() -> tuple[type, ...]:
     from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
     from lockgate.modeling.solvers.regressor import LeastSquares
     from lockgate.modeling.training.anomaly_detector import AnomalyDetector
+    from lockgate.modeling.training.fusion import Member, VoteShares
 
     of_texts = (CondensedTerms, HashedTerms, TextTerms)
-    return (AnomalyDetector, Bins, Clip, DateParts, EmptyToZero, LeastSquares, *of_texts)
+    of_models = (AnomalyDetector, LeastSquares, Member, VoteShares)
+    return (Bins, Clip, DateParts, EmptyToZero, *of_models, *of_texts)
 
 
 @functools.cache

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pandas as pd
 
-from lockgate.contract.recipes import BuildRequest, Recipe
+from lockgate.contract.recipes import BuildRequest, Candidate, Recipe, Task
 from lockgate.contract.search import Budget, OptimizeRequest, SearchResult
+from lockgate.contract.tables import Fold, Table
 from lockgate.data.cell_rules import apply_cell_policies, build_cell_steps
 from lockgate.data.io.atomic import write_file
 from lockgate.data.splits import make_folds
@@ -20,6 +22,7 @@ from lockgate.modeling.training.fitting import (
     check_weights,
     fit,
 )
+from lockgate.modeling.training.fusion import calibrate, fuse
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import FittedModel, Workspace
@@ -33,19 +36,48 @@ def work(stage: Stage) -> dict[str, float]:
     facts = workspace.facts()
     schema = apply_cell_policies(workspace.schema(), sections.cells)
     train, task = workspace.table("train", schema), facts["task"]
-    model, optimizer = (stage.parameters.single(kind).name for kind in ("model", "optimizer"))
-    context = stage.request_context()
-    build_request = BuildRequest(**context, schema=schema, task=task)
-    proposal: Recipe = stage.host.call("model", model, build_request)
-    check_recipe(proposal, f"model.{model}")
-    check_weights(proposal, train, f"model.{model}")
-    steps = build_cell_steps(schema, sections.cells, proposal.requirements, task)
-    recipe = replace(proposal, steps=(*steps, *proposal.steps))
     metric = chosen_metric(sections.search.metric, task)
     folds = make_folds(train, facts["split"], sections.search.folds, sections.project.seed)
-    validation = CrossValidation(recipe, train, folds, metric, facts["positive"])
-    optimize_request = OptimizeRequest(
-        **context,
+    searches: dict[str, SearchResult] = {}
+    with limit_threads(stage.resources.threads):
+        for choice in stage.parameters.chosen["model"]:
+            recipe = _build(stage, choice.name, train, task)
+            validation = CrossValidation(recipe, train, folds, metric, facts["positive"])
+            searches[choice.name] = _search(stage, recipe, train, folds, validation, metric)
+            _log_best(stage, choice.name, searches[choice.name], metric)
+        candidate, loss = _combine(stage, searches, train, folds, metric, facts["positive"])
+        estimator = candidate.estimator
+        if estimator is None:
+            estimator = fit(candidate.recipe, candidate.params, train)
+    candidate = replace(candidate, estimator=estimator)
+    fitted = FittedModel(candidate, schema, task, get_classes(estimator, facts["positive"]), metric)
+    workspace.write_model("candidate", fitted)
+    _write_trials(workspace, searches)
+    return {"trials": float(sum(len(search.trials) for search in searches.values())), "loss": loss}
+
+
+def _build(stage: Stage, model: str, train: Table, task: Task) -> Recipe:
+    """Return the recipe of a model with the steps that prepare its rows."""
+    request = BuildRequest(**stage.request_context(), schema=train.schema, task=task)
+    proposal: Recipe = stage.host.call("model", model, request)
+    check_recipe(proposal, f"model.{model}")
+    check_weights(proposal, train, f"model.{model}")
+    steps = build_cell_steps(train.schema, stage.sections.cells, proposal.requirements, task)
+    return replace(proposal, steps=(*steps, *proposal.steps))
+
+
+def _search(
+    stage: Stage,
+    recipe: Recipe,
+    train: Table,
+    folds: tuple[Fold, ...],
+    validation: CrossValidation,
+    metric: str,
+) -> SearchResult:
+    """Let the optimizer choose the parameters of a recipe."""
+    optimizer = stage.parameters.single("optimizer").name
+    request = OptimizeRequest(
+        **stage.request_context(),
         recipe=recipe,
         train=train,
         folds=folds,
@@ -53,44 +85,76 @@ def work(stage: Stage) -> dict[str, float]:
         measure=validation.measure,
         start=validation.start,
         path=validation.path,
-        budget=Budget(sections.search.seconds),
+        budget=Budget(stage.sections.search.seconds),
     )
-    with limit_threads(stage.resources.threads):
-        search: SearchResult = stage.host.call("optimizer", optimizer, optimize_request)
-        candidate = search.candidate
-        estimator = candidate.estimator
-        check_params(
-            recipe, candidate.params, f"optimizer.{stage.parameters.single('optimizer').name}"
+    search: SearchResult = stage.host.call("optimizer", optimizer, request)
+    check_params(recipe, search.candidate.params, f"optimizer.{optimizer}")
+    return search
+
+
+def _combine(
+    stage: Stage,
+    searches: Mapping[str, SearchResult],
+    train: Table,
+    folds: tuple[Fold, ...],
+    metric: str,
+    positive: str,
+) -> tuple[Candidate, float]:
+    """Fuse and calibrate what was found; return the candidate, and its loss on the folds."""
+    search = stage.sections.search
+    first = next(iter(searches.values()))
+    candidate, loss = first.candidate, first.best.loss
+    if len(searches) > 1:
+        recipe = fuse(
+            {name: result.candidate.recipe for name, result in searches.items()},
+            {name: result.candidate.params for name, result in searches.items()},
+            search.fusion,
+            grouped=train.schema.group is not None,
         )
-        if estimator is None:
-            estimator = fit(candidate.recipe, candidate.params, train)
-    candidate = replace(candidate, estimator=estimator)
-    fitted = FittedModel(candidate, schema, task, get_classes(estimator, facts["positive"]), metric)
-    workspace.write_model("candidate", fitted)
-    _write_trials(workspace, search)
-    best = search.best.loss
-    params_text = ", ".join(f"{name}={value}" for name, value in candidate.params.items())
+        candidate = Candidate(recipe)
+    if search.calibration != "none":
+        candidate = calibrate(candidate, search.calibration)
+    if candidate is not first.candidate:
+        validation = CrossValidation(candidate.recipe, train, folds, metric, positive)
+        loss = validation.measure(candidate.params).loss
+        names = " and ".join(searches)
+        how = [search.fusion] * (len(searches) > 1) + [search.calibration] * (
+            search.calibration != "none"
+        )
+        stage.log.info("%s of %s: loss %.4f (%s)", " and ".join(how), names, loss, metric)
+    return candidate, loss
+
+
+def _log_best(stage: Stage, model: str, search: SearchResult, metric: str) -> None:
+    several = len(stage.parameters.chosen["model"]) > 1
+    params = ", ".join(f"{name}={value}" for name, value in search.candidate.params.items())
     stage.log.info(
-        "best of %d trials: %s, loss %.4f (%s)",
+        "%sbest of %d trials: %s, loss %.4f (%s)",
+        f"{model}: " if several else "",
         len(search.trials),
-        params_text or "-",
-        best,
+        params or "-",
+        search.best.loss,
         metric,
     )
-    return {"trials": float(len(search.trials)), "loss": best}
 
 
-def _write_trials(workspace: Workspace, search: SearchResult) -> None:
+def _write_trials(workspace: Workspace, searches: Mapping[str, SearchResult]) -> None:
     """Write all trials, without their times: those differ from run to run."""
+    trials = [
+        ({"model": name} if len(searches) > 1 else {}, trial)
+        for name, search in searches.items()
+        for trial in search.trials
+    ]
     shown = [
         name
         for name in ("rounds", "rung")
-        if any(getattr(trial, name) is not None for trial in search.trials)
+        if any(getattr(trial, name) is not None for _, trial in trials)
     ]
-    measured = {"trial", "loss", "spread", *shown}
+    measured = {"trial", "model", "loss", "spread", *shown}
     rows = [
         {
             "trial": index,
+            **model,
             "loss": trial.loss,
             "spread": trial.spread,
             **{name: getattr(trial, name) for name in shown},
@@ -99,6 +163,6 @@ def _write_trials(workspace: Workspace, search: SearchResult) -> None:
                 for name, value in trial.params.items()
             },
         }
-        for index, trial in enumerate(search.trials)
+        for index, (model, trial) in enumerate(trials)
     ]
     write_file(workspace.root / "models" / "trials.csv", pd.DataFrame(rows).to_csv(index=False))

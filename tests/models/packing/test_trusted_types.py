@@ -13,6 +13,7 @@ import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import lockgate
 from lockgate.contract.requests import numpy_backend
@@ -20,6 +21,7 @@ from lockgate.data.text_terms import CondensedTerms, HashedTerms, TextTerms
 from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
 from lockgate.modeling.solvers.regressor import LeastSquares
 from lockgate.modeling.training.anomaly_detector import AnomalyDetector
+from lockgate.modeling.training.fusion import Member, VoteShares
 from lockgate.models import skops_file
 from lockgate.models.skops_file import own_types, read_estimator, trusted_types, write_estimator
 
@@ -39,6 +41,11 @@ STEPS: dict[type, tuple[Any, Any]] = {
     CondensedTerms: (CondensedTerms(2, random_state=0), np.eye(5)),
     HashedTerms: (HashedTerms(n_features=8), NOTES),
     TextTerms: (TextTerms(), NOTES),
+    Member: (Member([("model", DecisionTreeRegressor(max_depth=2))]), np.nan_to_num(NUMBERS)),
+    VoteShares: (
+        VoteShares([(str(k), DecisionTreeClassifier(max_depth=k)) for k in (1, 2)]),
+        np.nan_to_num(NUMBERS),
+    ),
     LeastSquares: (LeastSquares(alpha=0.5, backend=numpy_backend()), np.nan_to_num(NUMBERS)),
 }
 """Each own class, unfitted, with rows to fit it on."""

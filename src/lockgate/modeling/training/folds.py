@@ -53,7 +53,9 @@ class PreparedFold:
         rows = _sample_rows(self.inputs.shape[0], share)
         extra = {} if self.weight is None else {"sample_weight": self.weight[rows]}
         target = None if self.target is None else self.target[rows]
-        estimator.fit(self.inputs[rows], target, **extra)
+        inputs: Any = self.inputs  # a frame, where members of an ensemble prepare the rows
+        chosen = inputs.iloc[rows] if hasattr(inputs, "iloc") else inputs[rows]
+        estimator.fit(chosen, target, **extra)
 
 
 @dataclass(frozen=True)

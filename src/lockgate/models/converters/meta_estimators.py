@@ -30,7 +30,7 @@ def convert_model(
     trace.require(
         isinstance(converted, ConvertedModel), f"{type(est).__name__} does not end in a model"
     )
-    if type(est).__name__ != "Pipeline":
+    if not hasattr(est, "steps"):
         trace.steps.append(f"{'.'.join(trace.path)}: {type(est).__name__}")
     trace.path.pop()
     return converted
@@ -154,6 +154,9 @@ def voting_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -
     votes = add(
         outputs.Votes, *[member.label for member in members], weights=weights, classes=len(classes)
     )
+    if hasattr(est, "predict_proba"):  # ours, with shares of the votes
+        share = trace.arith(votes, "divide", [float(len(members))] * len(classes))
+        return by_score(trace, classes, share)
     return ConvertedModel(add(outputs.ArgMax, votes), plain_classes(classes))
 
 
@@ -301,6 +304,8 @@ ENSEMBLES = {
     "sklearn.HalvingRandomSearchCV": best_of_search,
     "sklearn.IsotonicRegression": isotonic,
     "sklearn.OneVsRestClassifier": one_against_rest,
+    "lockgate.Member": pipeline,
+    "lockgate.VoteShares": voting_classifier,
     "sklearn.Pipeline": pipeline,
     "sklearn.RandomizedSearchCV": best_of_search,
     "sklearn.StackingClassifier": stacking,

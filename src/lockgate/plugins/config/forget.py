@@ -57,7 +57,7 @@ def exact_overrides(root: Path, overrides: Sequence[str]) -> list[str]:
     for key in find_lost(choices, left):
         if key in KINDS:
             names = list(target[key])
-            chosen = names if kind_named(key).several else names[0]
+            chosen = names if kind_named(key).listed or len(names) > 1 else names[0]
             exact.append(f"{key}={format_value(chosen)}")
             continue
         kind, name = [*key.split("."), ""][:2]

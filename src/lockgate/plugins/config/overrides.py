@@ -131,7 +131,7 @@ def check_override(override: Override) -> None:
     value: object = override.value()
     names = value if isinstance(value, list) else [value]
     if None in names:
-        nothing = f"for none, write {key}=[]" if kind(key).several else f"choose a {key}"
+        nothing = f"for none, write {key}=[]" if kind(key).listed else f"choose a {key}"
         raise UsageError(f"{text}: expected the name of a plugin; {nothing}")
     if len(set(map(str, names))) < len(names):
         raise UsageError(f"{text} names a plugin twice; a second instance needs a name of its own")

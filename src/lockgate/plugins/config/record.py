@@ -159,7 +159,7 @@ def _choose(root: Path, choices: Choices, kind: str, instances: Mapping[str, Any
         for name, settings in instances.items()
         if name not in options
     }
-    single = len(options) == 1 and not kind_named(kind).several
+    single = len(options) == 1 and not kind_named(kind).listed
     kept = {key: plugin for key, plugin in choices.instances.items() if key.split(".")[0] != kind}
     return Choices(
         {**choices.groups, kind: options[0] if single else options}, kept | others, choices.values

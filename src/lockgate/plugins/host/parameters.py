@@ -216,9 +216,10 @@ def choose(of_kind: str, raw: object, catalogue: Catalogue) -> tuple[PluginChoic
         )
     nodes = _check_mapping(raw, kind.name)
     chosen = tuple(_choose_instance(kind, name, node, catalogue) for name, node in nodes.items())
-    if len(chosen) != 1 and not kind.several:
+    if (not chosen and not kind.listed) or (len(chosen) > 1 and not kind.several):
         installed = ", ".join(catalogue.names(kind.name)) or "none"
-        raise SettingError(kind.name, list(nodes), f"exactly one plugin; installed: {installed}")
+        count = "one plugin or more" if kind.several else "exactly one plugin"
+        raise SettingError(kind.name, list(nodes), f"{count}; installed: {installed}")
     return chosen
 
 
