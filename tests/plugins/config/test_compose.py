@@ -70,7 +70,7 @@ def test_an_option_may_be_derived_from_a_plugin_in_a_file(project: Path) -> None
         ("optimizer.grid.points=0", lockgate.SettingError, "is 0; allowed: int, at least 1"),
         ("split.test=2", lockgate.SettingError, "above 0, below 1"),
         ("search.metric=zeal", lockgate.SettingError, "one of auto, log_loss"),
-        ("model=[linear,logistic]", lockgate.SettingError, "exactly one plugin"),
+        ("optimizer=[grid,random]", lockgate.SettingError, "exactly one plugin"),
         ("optimizer.random.trials=3", lockgate.UsageError, "choose it with optimizer=random"),
         ("compressor_order=[prune]", lockgate.SettingError, "each of lasso once"),
         ("loader=csv", lockgate.SettingError, "loader.csv.path .* no default and must be set"),
