@@ -35,6 +35,7 @@ from lockgate.contract.recipes import BuildRequest, Candidate, Recipe, SearchRan
 from lockgate.contract.requests import numpy_backend
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Column, Table
+from lockgate.data.cell_checks import check_cell_rules
 from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.schema import fit_schema
 from lockgate.modeling.training.fitting import check_task, check_weights, fit, loss_function
@@ -444,6 +445,56 @@ def test_models_of_texts_are_packed_with_equal_answers(
     packed = PackedModel(pack_estimator(fitted, inputs_of(table.schema.features)).raw)
     assert check_parity(fitted, packed, later.features, rows=ROWS).label_changes == 0
     assert (packed.predict(later.features).label == later.target).mean() > 0.65
+
+
+DATED = {
+    "computed": {"computed": {"per": "price / size", "gap": "price - noise", "age": "seen - born"}},
+    "a ratio with zeros": {"computed": {"per": "price / zeros"}},
+    "cyclic": {"dates": "cyclic"},
+    "frequency": {"encodings": {"colour": "frequency"}},
+    "clips": {"clips": {"size": 0.1}, "clip": 0.01},
+}
+
+
+@pytest.mark.parametrize("rules", DATED)
+@pytest.mark.parametrize("name", ["logistic", "boosting"])
+def test_rules_of_dates_and_computed_columns_are_packed(rules: str, name: str) -> None:
+    def dated(rows: int, seed: int) -> Table:
+        draw, plain = np.random.default_rng(seed), example_table("binary", rows, seed=seed)
+        born = pd.Timestamp("1960-01-01") + pd.to_timedelta(draw.integers(0, 20_000, rows), "D")
+        seen = pd.Timestamp("2024-01-01") + pd.to_timedelta(draw.integers(0, 20_000, rows), "h")
+        frame = plain.frame.assign(born=born, seen=seen, zeros=draw.integers(0, 3, rows))
+        frame.loc[::7, "born"] = pd.NaT
+        made = lockgate.table(frame, target="target")
+        return Table(made.frame, fit_schema(made))
+
+    table, later = dated(240, 0), dated(ROWS, 1)
+    later.frame.loc[::9, "colour"] = "mauve"  # unknown
+    fitted = fit(build(name, "binary", table, CellRules(**DATED[rules])), {}, table)
+    packed = PackedModel(pack_estimator(fitted, inputs_of(table.schema.features)).raw)
+    comparison = check_parity(fitted, packed, later.features, rows=ROWS)
+    assert comparison.label_changes == 0
+    assert comparison.rows >= ROWS // 2
+    plain = fit(build(name, "binary", table, CellRules()), {}, table)
+    if name == "logistic":  # trees may cut where no row moved
+        assert not np.array_equal(
+            fitted.predict_proba(later.features), plain.predict_proba(later.features)
+        )
+
+
+def test_a_column_that_cannot_be_computed_is_refused() -> None:
+    schema = example_table("binary").schema
+    for text, words in {
+        "size/price": "expected two columns with a sign between blanks",
+        "size - nosie": "unknown feature 'nosie', did you mean 'noise'",
+        "size - colour": "cannot subtract size .number. and colour .category.",
+    }.items():
+        with pytest.raises(lockgate.SchemaViolation, match=words):
+            check_cell_rules(schema, CellRules(computed={"new": text}))
+    with pytest.raises(lockgate.SchemaViolation, match="a feature has that name"):
+        check_cell_rules(schema, CellRules(computed={"size": "price - noise"}))
+    with pytest.raises(lockgate.SchemaViolation, match="expected a column of numbers"):
+        check_cell_rules(schema, CellRules(clips={"colour": 0.1}))
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from lockgate.data.computed import Combined
 from lockgate.data.text_terms import CondensedTerms, HashedTerms, TextTerms
-from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
+from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero, Frequencies
 from lockgate.modeling.solvers.regressor import LeastSquares
 from lockgate.models.skops_file import write_estimator
 from lockgate.plugins.config.compose import compose_document
@@ -73,12 +74,15 @@ def fitted() -> Pipeline:
             ("scale", StandardScaler()),
         ]
     )
+    shared = [("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler())]
     condensed = CondensedTerms(3, random_state=0)
     cells = ColumnTransformer(
         [
             ("numbers", numbers, ["size", "price", "empty"]),
             ("categories", OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["colour"]),
             ("dates", Pipeline([("parts", DateParts()), ("scale", StandardScaler())]), ["day"]),
+            ("categories-frequency", Frequencies(), ["colour"]),
+            ("computed-0", Pipeline([("combine", Combined("divide")), *shared]), ["age", "price"]),
             ("bins-0", Bins([18.0, 40.0, 65.0]), ["age"]),
             ("text-0", Pipeline([("terms", TextTerms()), ("condense", condensed)]), ["note"]),
             ("text-1", HashedTerms(n_features=16), ["remark"]),

@@ -547,6 +547,47 @@ def test_numbers_are_clipped_to_quantiles_of_the_training_rows(make: Make) -> No
     assert fitted(make({"cells.clip": 0.0, **trees}, model="boosting")).cells()[:, 0].max() == 125
 
 
+@option("cells.clips")
+def test_a_column_is_clipped_to_quantiles_of_its_own(make: Make) -> None:
+    trees = small_trees("boosting")
+    project = fitted(make({"cells.clips": {"size": 0.1}, **trees}, model="boosting"))
+    train, prepared = project.part("train"), project.cells()
+    low, high = train["size"].quantile([0.1, 0.9])
+    assert (prepared[:, 0].min(), prepared[:, 0].max()) == pytest.approx((low, high))
+    assert prepared[:, 1].max() == train["count"].max()
+    with pytest.raises(lockgate.SchemaViolation, match=r"cells.clips.colour: .* numbers"):
+        loaded(make({"cells.clips": {"colour": 0.1}}))
+
+
+@option("cells.computed")
+def test_a_column_is_computed_of_two(make: Make) -> None:
+    settings = {"cells.computed": {"per": "size / count"}, "cells.scale": "none"}
+    project = make({**settings, **small_trees("boosting")}, model="boosting")
+    project.run("load", "optimize", "compress")
+    train = project.part("train")
+    with np.errstate(divide="ignore"):
+        expected = (train["size"] / train["count"]).to_numpy(float)
+    expected = np.where(np.isfinite(expected), expected, np.nan)
+    assert any(np.array_equal(part, expected, equal_nan=True) for part in project.cells().T)
+    assert {column.name for column in opened(project).model.inputs} >= {"size", "count"}
+    with pytest.raises(lockgate.SchemaViolation, match="expected two columns with a sign"):
+        loaded(make({"cells.computed": {"per": "size"}}))
+
+
+@option("cells.dates")
+def test_parts_of_dates_are_on_a_circle(make: Make) -> None:
+    widths = {}
+    for dates in ("parts", "cyclic"):
+        settings = {"cells.dates": dates, "cells.scale": "none"}
+        project = fitted(make({**settings, **small_trees("boosting")}, model="boosting"))
+        prepared = project.cells()
+        widths[dates] = prepared.shape[1]
+        born = project.part("train")["born"]
+    assert widths["cyclic"] - widths["parts"] == 3
+    sine = np.sin(2 * np.pi * (born.dt.month - 1) / 12).to_numpy()
+    assert any(np.allclose(part, sine, equal_nan=True) for part in prepared.T)
+
+
 @option("cells.bins")
 def test_a_binned_number_becomes_a_category(make: Make) -> None:
     project = make({"cells.bins": {"size": [40, 60]}})

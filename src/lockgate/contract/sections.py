@@ -125,6 +125,23 @@ class CellRules:
     clip: float = setting(
         0.0, at_least=0, below=0.5, help="clip numbers to the quantiles [clip, 1 - clip]; 0: off"
     )
+    clips: dict[str, float] = setting(
+        {},
+        at_least=0,
+        below=0.5,
+        help="column of numbers: its own quantile to clip at (winsorizing), instead of clip",
+    )
+    computed: dict[str, str] = setting(
+        {},
+        help="new column: the difference or ratio of two, e.g. {per_order: dollars / orders, age: "
+        "visited - born}; dates differ in days, and what divides by 0 is missing",
+    )
+    dates: str = setting(
+        "parts",
+        choices=("parts", "cyclic"),
+        help="parts: days since 1970, month, weekday and hour; cyclic: the last three as points on "
+        "a circle, so that December is next to January",
+    )
     bins: dict[str, list[float]] = setting(
         {}, help="column: rising edges; the column becomes a category"
     )
@@ -133,9 +150,10 @@ class CellRules:
     )
     encodings: dict[str, str] = setting(
         {},
-        choices=("one-hot", "ordinal", "target"),
+        choices=("one-hot", "ordinal", "target", "frequency"),
         help="column of categories: its encoding, where the model's own is not wanted; target: the "
-        "mean target of each category, cross-fitted, for many categories",
+        "mean target of each category, cross-fitted, for many categories; frequency: the share of "
+        "the training rows that have it",
     )
     texts: dict[str, str] = setting(
         {},

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Schema
+from lockgate.data.computed import parse_combination
 from lockgate.errors import SchemaViolation
 from lockgate.suggestions import nearest
 
@@ -47,6 +48,10 @@ def check_cell_rules(schema: Schema, rules: CellRules, left_out: Sequence[str] =
         _check_kind("bins", name, kinds, ("number", "integer"), "numbers")
         if not edges or any(high <= low for low, high in itertools.pairwise(edges)):
             raise SchemaViolation([f"cells.bins.{name} is {edges}, expected rising edges"])
+    for name in rules.clips:
+        _check_kind("clips", name, kinds, ("number", "integer"), "numbers")
+    for name, text in rules.computed.items():
+        _check_computed(name, text, kinds)
     for name in rules.encodings:
         _check_kind("encodings", name, kinds, ("category",), "categories")
     for name in rules.texts:
@@ -59,6 +64,28 @@ def check_cell_rules(schema: Schema, rules: CellRules, left_out: Sequence[str] =
                 f"words or characters with 'cells.texts={{{texts[0]}:words}}', leave them out with "
                 f"data.leave_out=[{','.join([*left_out, *texts])}], or declare another kind, e.g. "
                 f"'data.kinds={{{texts[0]}:category}}'"
+            ]
+        )
+
+
+def _check_computed(name: str, text: str, kinds: Mapping[str, str]) -> None:
+    """Refuse what cannot be computed, and a name that is taken."""
+    where = f"computed.{name}"
+    if name in kinds:
+        raise SchemaViolation([f"cells.{where}: a feature has that name; choose another"])
+    left, right, how = parse_combination(text, f"cells.{where}")
+    numbers = ("number", "integer", "boolean")
+    for column in (left, right):
+        if column not in kinds:
+            hint = nearest(column, kinds)
+            raise SchemaViolation([f"cells.{where}: unknown feature {column!r}{hint}"])
+    are_numbers = all(kinds[column] in numbers for column in (left, right))
+    are_dates = all(kinds[column] == "date" for column in (left, right))
+    if not (are_numbers or (are_dates and how == "subtract")):
+        raise SchemaViolation(
+            [
+                f"cells.{where}: cannot {how} {left} ({kinds[left]}) and {right} ({kinds[right]}); "
+                "expected two columns of numbers, or the difference of two dates"
             ]
         )
 

@@ -25,13 +25,17 @@ from lockgate.contract.recipes import Requirements
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Schema
 from lockgate.data.cell_checks import check_cell_rules
+from lockgate.data.computed import Combined, parse_combination
 from lockgate.data.text_terms import CondensedTerms, HashedTerms, TextTerms
-from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
+from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero, Frequencies
 
-__all__ = ["TEXT", "apply_cell_policies", "build_cell_steps"]
+__all__ = ["COMPUTED", "TEXT", "apply_cell_policies", "build_cell_steps"]
 
 TEXT = "text-"
 """Beginning of the names of parts that encode texts."""
+
+COMPUTED = "computed-"
+"""Beginning of the names of parts that compute a column of two others."""
 
 ANY_WORD = r"(?u)\b\w+\b"
 """Pattern of words, of those of a single character as well."""
@@ -72,7 +76,9 @@ def build_cell_steps(
     transformers: list[tuple[str, Any, list[str]]] = []
     if numbers:
         ordered = [name for name in names if name in numbers]
-        transformers.append(("numbers", _build_number_pipeline(rules, requirements), ordered))
+        clips = [rules.clips.get(name, rules.clip) for name in ordered]
+        pipeline = _build_number_pipeline(clips, rules, requirements)
+        transformers.append(("numbers", pipeline, ordered))
     if "category" in by_kind:
         encoder = _build_category_encoder(requirements.encoding, rules, requirements, task)
         transformers.append(("categories", encoder, by_kind["category"]))
@@ -81,6 +87,10 @@ def build_cell_steps(
         transformers.append((f"categories-{encoding}", encoder, by_kind[encoding]))
     if "date" in by_kind:
         transformers.append(("dates", _build_date_pipeline(rules, requirements), by_kind["date"]))
+    for number, (name, text) in enumerate(sorted(rules.computed.items())):
+        left, right, how = parse_combination(text, f"cells.computed.{name}")
+        pipeline = _build_number_pipeline([0.0], rules, requirements, ("combine", Combined(how)))
+        transformers.append((f"{COMPUTED}{number}", pipeline, [left, right]))
     for number, name in enumerate(by_kind.get("bins", [])):
         transformers.append((f"bins-{number}", Bins(list(rules.bins[name])), [name]))
     for number, name in enumerate(by_kind.get("text", [])):
@@ -93,10 +103,12 @@ def build_cell_steps(
     return (("cells", column_transformer),)
 
 
-def _build_number_pipeline(rules: CellRules, requirements: Requirements) -> Any:
-    steps: list[tuple[str, Any]] = []
-    if rules.clip > 0:
-        steps.append(("clip", Clip(rules.clip)))
+def _build_number_pipeline(
+    clips: list[float], rules: CellRules, requirements: Requirements, *before: tuple[str, Any]
+) -> Any:
+    steps: list[tuple[str, Any]] = [*before]
+    if any(clips):
+        steps.append(("clip", Clip(clips[0] if len(set(clips)) == 1 else clips)))
     if requirements.imputed:
         # a column with values may have none in one of the folds
         imputer = SimpleImputer(
@@ -128,6 +140,8 @@ def _build_scaler(rules: CellRules, requirements: Requirements) -> list[tuple[st
 def _build_category_encoder(
     encoding: str, rules: CellRules, requirements: Requirements, task: str
 ) -> Any:
+    if encoding == "frequency":
+        return Pipeline([("encode", Frequencies()), *_build_scaler(rules, requirements)])
     if encoding == "target":
         target_type = "continuous" if task == "regression" else task
         encoder = TargetEncoder(target_type=target_type, cv=KFold(5, shuffle=True, random_state=0))
@@ -169,7 +183,7 @@ def _build_text_encoder(encoding: str, rules: CellRules, requirements: Requireme
 
 
 def _build_date_pipeline(rules: CellRules, requirements: Requirements) -> Any:
-    steps: list[tuple[str, Any]] = [("parts", DateParts())]
+    steps: list[tuple[str, Any]] = [("parts", DateParts(rules.dates == "cyclic"))]
     if requirements.imputed:
         steps.append(("impute", SimpleImputer(strategy="median", keep_empty_features=True)))
     return Pipeline([*steps, *_build_scaler(rules, requirements)])

@@ -7,9 +7,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.dates import date_parts
 
-__all__ = ["Bins", "Clip", "DateParts", "EmptyToZero"]
+__all__ = ["CYCLES", "Bins", "Clip", "DateParts", "EmptyToZero", "Frequencies", "circle"]
 
 
 class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -17,12 +18,12 @@ class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
 
     Parameters
     ----------
-    share : float
-        Quantiles are `share` and ``1 - share``.
+    share : float or list of float
+        Quantiles are `share` and ``1 - share``, of each column where it is a list.
 
     """
 
-    def __init__(self, share: float = 0.01) -> None:
+    def __init__(self, share: float | list[float] = 0.01) -> None:
         self.share = share
 
     def fit(self, X: ArrayLike, y: object = None) -> Clip:
@@ -32,9 +33,11 @@ class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         self.low_ = np.full(numbers.shape[1], -largest)
         self.high_ = np.full(numbers.shape[1], largest)
         known = ~np.isnan(numbers).all(axis=0)  # a column may have no values in a fold
-        if known.any():
-            quantiles = np.nanquantile(numbers[:, known], [self.share, 1 - self.share], axis=0)
-            self.low_[known], self.high_[known] = quantiles
+        shares = np.broadcast_to(np.asarray(self.share, dtype=float), (numbers.shape[1],))
+        for column in np.flatnonzero(known & (shares > 0)):
+            share = shares[column]
+            quantiles = np.nanquantile(numbers[:, column], [share, 1 - share])
+            self.low_[column], self.high_[column] = quantiles
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -86,8 +89,29 @@ class Bins(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         return indicators
 
 
+CYCLES = (12, 7, 24)
+"""Months of a year, days of a week, hours of a day."""
+
+
+def circle(count: int) -> np.ndarray:
+    """Return sine and cosine of evenly spaced angles, shape (count, 2)."""
+    angles = 2 * np.pi * np.arange(count) / count
+    return np.stack([np.sin(angles), np.cos(angles)], axis=1)
+
+
 class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
-    """Turn dates into days since 1970, month, weekday and hour."""
+    """Turn dates into days since 1970, month, weekday and hour.
+
+    Parameters
+    ----------
+    cyclic : bool
+        Whether month, weekday and hour are points on a circle, sine and cosine of an angle, so
+        that December is next to January.
+
+    """
+
+    def __init__(self, cyclic: bool = False) -> None:
+        self.cyclic = cyclic
 
     def fit(self, X: ArrayLike, y: object = None) -> DateParts:
         """Do nothing but note the number of columns."""
@@ -95,9 +119,53 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return self
 
     def transform(self, X: pd.DataFrame | np.ndarray) -> np.ndarray:
-        """Return four numbers per date, shape (rows, 4 * columns)."""
+        """Return four numbers per date, shape (rows, 4 * columns); seven where cyclic."""
         parts: list[np.ndarray] = []
         for _, dates in pd.DataFrame(X).items():
             micros = pd.to_datetime(dates).to_numpy("datetime64[us]").astype(np.int64)
-            parts += list(date_parts(micros))
+            days, month, weekday, hour = date_parts(micros)
+            if not self.cyclic:
+                parts += [days, month, weekday, hour]
+                continue
+            parts.append(days)
+            for part, count in zip((month - 1, weekday, hour), CYCLES, strict=True):
+                known = np.isfinite(part)
+                points = circle(count)[np.where(known, part, 0).astype(int)]
+                parts += list(np.where(known, points.T, np.nan))
         return np.column_stack(parts)
+
+
+class Frequencies(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Turn categories into the shares of the training rows that have them; unknown ones are 0."""
+
+    def fit(self, X: pd.DataFrame | np.ndarray, y: object = None) -> Frequencies:
+        """Count the categories of X, shape (rows, columns); missing cells count as one."""
+        frame = pd.DataFrame(X)
+        self.n_features_in_ = frame.shape[1]
+        self.categories_, self.shares_ = [], []
+        for _, cells in frame.items():
+            texts = _texts(cells)
+            counts = pd.Series(texts).value_counts(dropna=True).sort_index()
+            missing = sum(text is None for text in texts)
+            shares = [*counts.to_numpy(dtype=float), float(missing)]
+            self.categories_.append(counts.index.to_list())
+            self.shares_.append(np.array(shares) / len(texts))
+        return self
+
+    def transform(self, X: pd.DataFrame | np.ndarray) -> np.ndarray:
+        """Return a share per cell, shape (rows, columns)."""
+        columns = []
+        frame = pd.DataFrame(X)
+        for (_, cells), names, shares in zip(
+            frame.items(), self.categories_, self.shares_, strict=True
+        ):
+            known = dict(zip([*names, None], shares.tolist(), strict=True))
+            columns.append([known.get(text, 0.0) for text in _texts(cells)])
+        return np.array(columns, dtype=float).T
+
+
+def _texts(cells: pd.Series) -> list[str | None]:
+    return [
+        None if missing else category_text(cell)
+        for cell, missing in zip(cells.tolist(), cells.isna(), strict=True)
+    ]

@@ -17,8 +17,9 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import lockgate
 from lockgate.contract.requests import numpy_backend
+from lockgate.data.computed import Combined
 from lockgate.data.text_terms import CondensedTerms, HashedTerms, TextTerms
-from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
+from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero, Frequencies
 from lockgate.modeling.solvers.regressor import LeastSquares
 from lockgate.modeling.training.anomaly_detector import AnomalyDetector
 from lockgate.modeling.training.fusion import Member, VoteShares
@@ -36,7 +37,9 @@ STEPS: dict[type, tuple[Any, Any]] = {
     AnomalyDetector: (AnomalyDetector(GaussianMixture()), np.nan_to_num(NUMBERS[:, :1])),
     Bins: (Bins([1.0, 30.0]), NUMBERS[:, :1]),
     Clip: (Clip(0.25), NUMBERS),
+    Combined: (Combined("subtract"), NUMBERS[:, [0, 0]] * [1, 3]),
     DateParts: (DateParts(), DATES),
+    Frequencies: (Frequencies(), NOTES.assign(note=["late", None, "late", "thanks", ""])),
     EmptyToZero: (EmptyToZero(), NUMBERS),
     CondensedTerms: (CondensedTerms(2, random_state=0), np.eye(5)),
     HashedTerms: (HashedTerms(n_features=8), NOTES),

@@ -80,19 +80,22 @@ def _list_features(recipe: lockgate.Recipe) -> tuple[list[str], list[str]]:
         raise lockgate.NotApplicable("the first step of the model does not name its features")
     parts = recipe.steps[0][1].transformers
     texts = [name for part, _, names in parts for name in names if part.startswith(TEXT)]
-    return [name for _, _, names in parts for name in names if name not in texts], texts
+    features = [name for _, _, names in parts for name in names if name not in texts]
+    return list(dict.fromkeys(features)), texts  # a column may be part of a computed one, too
 
 
 def _restrict_recipe(recipe: lockgate.Recipe, keep: tuple[str, ...]) -> lockgate.Recipe:
     """Return the recipe with only these features in its first step."""
     from sklearn.base import clone
 
+    from lockgate.data.cell_rules import COMPUTED
+
     (name, cells), *remaining_steps = recipe.steps
     narrowed = clone(cells)
     narrowed.transformers = [
         (part, transformer, [feature for feature in features if feature in keep])
         for part, transformer, features in narrowed.transformers
-        if set(features) & set(keep)
+        if (set(features) <= set(keep) if part.startswith(COMPUTED) else set(features) & set(keep))
     ]
     return replace(recipe, steps=((name, narrowed), *remaining_steps))
 

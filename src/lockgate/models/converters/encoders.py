@@ -250,6 +250,22 @@ def _find_missing_sources(coded: CodedColumn, rows: list[list[float]]) -> frozen
     return frozenset({coded.source} if math.isnan(of_missing[0]) else ())
 
 
+def frequencies(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """The share of the training rows that have a category; 0 for unknown ones."""
+    encoded: list[Column] = []
+    for column, names, shares in zip(
+        columns, trace.attribute(est, "categories_"), est.shares_, strict=True
+    ):
+        coded = trace.coded(column, names)
+        known = dict(zip([*names, MISSING], np.asarray(shares).tolist(), strict=True))
+        rows = [
+            [known.get(value if value is MISSING else category_text(value), 0.0)]
+            for value in coded.values[:-1]
+        ]
+        encoded.append(Number(trace.table(coded, [*rows, [0.0]]), 0))
+    return encoded
+
+
 def target_encoder(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """The shrunken mean target of a category; unknown categories get the overall mean."""
     learned, encodings = trace.attribute(est, "categories_"), trace.attribute(est, "encodings_")
@@ -307,6 +323,7 @@ def bins(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column
 
 ENCODERS = {
     "lockgate.Bins": bins,
+    "lockgate.Frequencies": frequencies,
     "sklearn.KBinsDiscretizer": kbins_discretizer,
     "sklearn.MissingIndicator": missing_indicator,
     "sklearn.OneHotEncoder": one_hot_encoder,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from lockgate.data.transformers import CYCLES, circle
 from lockgate.models.converters.symbols import Column, Number, RawColumn, Sparse
 from lockgate.models.converters.trace import Trace
-from lockgate.models.packed.format import numeric
+from lockgate.models.packed.format import categorical, numeric
 from lockgate.models.packed.format.text import WeighTerms
 
 if TYPE_CHECKING:
@@ -266,12 +268,42 @@ def parts_of_dates(trace: Trace, est: BaseEstimator, columns: list[Column]) -> l
             raise trace.refuse("dates from another step; use the date column directly")
         trace.use(column.source, "date")
         op = trace.builder.add(numeric.Date, column=column.source)
-        date_parts += trace.columns_of(op, frozenset({column.source}))
+        sources = frozenset({column.source})
+        if not getattr(est, "cyclic", False):
+            date_parts += trace.columns_of(op, sources)
+            continue
+        date_parts.append(Number(op, 0, sources))
+        for part, (count, first) in enumerate(zip(CYCLES, (1, 0, 0), strict=True), 1):
+            chosen = trace.builder.add(numeric.Select, op, columns=(part,))
+            edges = trace.builder.array(np.arange(1, count) + first - 0.5)
+            codes = trace.builder.add(categorical.Bins, chosen, edges=edges)
+            rows = trace.builder.array([*circle(count).tolist(), [math.nan] * 2, [math.nan] * 2])
+            table = trace.builder.add(categorical.Lookup, codes, table=rows)
+            date_parts += trace.columns_of(table, sources)
     return date_parts
+
+
+def combined(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """The difference or ratio of two columns of numbers or dates."""
+    sources = trace.find_missing_sources(columns)
+    operands = []
+    for column in columns:
+        is_date = (
+            isinstance(column, RawColumn) and trace.builder.inputs[column.source].kind == "date"
+        )
+        if is_date and isinstance(column, RawColumn):
+            trace.use(column.source, "date")
+            parts = trace.builder.add(numeric.Date, column=column.source)
+            operands.append(trace.builder.add(numeric.Select, parts, columns=(0,)))
+        else:
+            operands.append(trace.numbers([column]))
+    op = trace.builder.add(numeric.Combine, *operands, how=est.how)
+    return trace.columns_of(op, sources)
 
 
 TRANSFORMERS = {
     "lockgate.Clip": clip,
+    "lockgate.Combined": combined,
     "lockgate.DateParts": parts_of_dates,
     "lockgate.EmptyToZero": empty_to_zero,
     "sklearn.Binarizer": binarizer,

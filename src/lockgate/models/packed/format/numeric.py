@@ -135,6 +135,27 @@ class Arith(Operation, tag="arith", frozen=True):
         return lambda x: [v * c for v, c in zip(x, values, strict=True)]
 
 
+class Combine(Operation, tag="combine", frozen=True):
+    """The difference or ratio of two columns; missing where that is not a finite number."""
+
+    how: Literal["subtract", "divide"]
+
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        require(len(operands) == 2, f"expected two operands, got {len(operands)}")
+        require(check_numbers(operands, None) == 1, "expected operands of one column")
+        require(operands[1].width == 1, "expected operands of one column")
+        return Shape("numbers", 1)
+
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
+        left, right = operands
+        if self.how == "subtract":
+            result = left - right
+        else:
+            # the inner `where` avoids a warning; 0 divides nothing
+            result = xp.where(right == 0, math.nan, left / xp.where(right == 0, 1.0, right))
+        return xp.where(xp.isfinite(result), result, math.nan)
+
+
 class Clip(Operation, tag="clip", frozen=True):
     """Limit each column to bounds; missing values stay missing."""
 
@@ -301,6 +322,7 @@ CELLS = (
     Fill,
     MissingIndicator,
     Arith,
+    Combine,
     Clip,
     Apply,
     Select,
