@@ -31,6 +31,22 @@ SMALL = (
 INSTALLED = [(entry.kind, entry.name) for entry in Catalogue.installed() if entry.kind]
 
 
+def given_database(
+    name: str, frame: pd.DataFrame, folder: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings of a loader of queries, and a request for rows that lie in the folder."""
+    raw = folder / "data" / "raw"
+    raw.mkdir(parents=True)
+    request = {"project": lockgate.LoadRequest(root=str(folder))}
+    if name == "duckdb":
+        frame.to_csv(raw / "rows.csv", index=False)
+        return {"query": "SELECT * FROM 'data/raw/rows.csv' ORDER BY a", "target": "y"}, request
+    with contextlib.closing(sqlite3.connect(raw / "rows.db")) as connection:
+        frame.to_sql("rows", connection, index=False)
+    query = "SELECT * FROM rows ORDER BY a"
+    return {"url": "sqlite:///data/raw/rows.db", "query": query, "target": "y"}, request
+
+
 def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Settings without a default, and requests where the examples do not fit."""
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "y": [0, 1, 0]})
@@ -41,14 +57,8 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
         write(file, index=False, **({"engine": "xlsxwriter"} if name == "excel" else {}))
         request = lockgate.LoadRequest(root=str(folder))
         return {"path": f"data/raw/{file.name}", "target": "y"}, {"project": request}
-    if name == "sql":
-        file = folder / "data" / "raw" / "rows.db"
-        file.parent.mkdir(parents=True)
-        with contextlib.closing(sqlite3.connect(file)) as connection:
-            frame.to_sql("rows", connection, index=False)
-        query = "SELECT * FROM rows ORDER BY a"
-        settings = {"url": "sqlite:///data/raw/rows.db", "query": query, "target": "y"}
-        return settings, {"project": lockgate.LoadRequest(root=str(folder))}
+    if name in ("duckdb", "sql"):
+        return given_database(name, frame, folder)
     if name == "remote":
         frame.to_csv(folder / "rows.csv", index=False)
         request = lockgate.LoadRequest(scratch=folder)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import lockgate
+from lockgate.builtin.loaders.duckdb import Duckdb
 from lockgate.builtin.loaders.excel import Excel
 from lockgate.builtin.loaders.parquet import Parquet
 
@@ -152,3 +153,66 @@ def test_faults_of_a_folder_are_named(tmp_path: Path) -> None:
     (tmp_path / "data" / "raw" / "empty").mkdir()
     with pytest.raises(lockgate.DataError, match="empty has no Parquet files"):
         load(Parquet(path="data/raw/empty"), tmp_path)
+
+
+def duck(query: str, **settings: Any) -> Any:
+    return Duckdb(query=query, **{"target": "y", **settings})
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    raw = tmp_path / "data" / "raw"
+    (raw / "orders").mkdir(parents=True)
+    frame = rows()
+    for half in (0, 1):
+        part = frame.iloc[half * 30 : half * 30 + 30].assign(id=range(half * 30, half * 30 + 30))
+        part.drop(columns="y").to_parquet(raw / "orders" / f"{half}.parquet")
+    frame.assign(id=range(60))[["id", "y"]].to_csv(raw / "answers.csv", index=False)
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    return tmp_path
+
+
+JOIN = """SELECT o.* EXCLUDE (id), y, CAST(size AS DECIMAL(9, 3)) AS money
+FROM 'data/raw/orders/*.parquet' o JOIN 'data/raw/answers.csv' USING (id)
+WHERE day >= $since AND day < $until AND items >= $least ORDER BY id"""
+
+
+def test_a_query_joins_the_files_of_the_project(shop: Path) -> None:
+    plugin = duck(JOIN, parameters={"least": 0})
+    table = load(plugin, shop)
+    expected = rows()
+    assert table.frame["zip"].tolist() == expected["zip"].tolist()
+    assert table.schema["zip"].kind == "category"
+    assert table.schema["day"].kind == "date"
+    assert table.schema["money"].kind == "number"
+    assert np.allclose(table.frame["money"], expected["size"])
+    assert table.digest == load(plugin, shop).digest
+    window = plugin.load(
+        lockgate.LoadRequest(root=str(shop), since="2026-01-10", until="2026-01-20")
+    )
+    assert len(window) == 10
+    least = load(duck(JOIN, parameters={"least": 5}), shop)
+    assert len(least) == (expected["items"] >= 5).sum()
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("SELECT * FROM 'data/raw/missing.parquet'", "failed: .*No files found"),
+        ("SELECT * FROM 'secret.csv'", "failed: .*(permission|disabled)"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "failed: .*disabled by configuration"),
+        ("COPY (SELECT 1) TO 'data/raw/stolen.csv'", "expected a single SELECT"),
+        ("SET enable_external_access = true", "expected a single SELECT"),
+        ("SELECT 1 AS y; SELECT 2 AS y", "expected a single SELECT"),
+        ("SELEKT 1", "failed: .*[Ss]yntax"),
+        ("SELECT 1 AS y WHERE false", "returned no rows"),
+        ("SELECT 1 AS y, 2 AS y", "returns column y twice"),
+        ("SELECT * FROM 'data/raw/answers.csv' WHERE y = $country", "give it a value"),
+    ],
+)
+def test_a_query_that_fails_or_reads_elsewhere_is_refused(
+    shop: Path, query: str, words: str
+) -> None:
+    with pytest.raises(lockgate.LockgateError, match=words):
+        load(duck(query), shop)
+    assert not (shop / "data" / "raw" / "stolen.csv").exists()

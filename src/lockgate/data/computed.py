@@ -65,7 +65,8 @@ def parse_combination(text: str, where: str) -> Combination:
 class Combined(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """Subtract or divide two columns of numbers or dates; dates are days since 1970.
 
-    The result is missing where a cell is, and where it is not a finite number, as when dividing by 0.
+    The result is missing where a cell is, and where it is not a finite number, as when dividing
+    by 0.
 
     Parameters
     ----------
