@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from lockgate.contract.settings import check
-from lockgate.contract.tables import CSVFormat, Table
+import yaml
+
+from lockgate.contract.settings import build, check
+from lockgate.contract.tables import CSVFormat, LoadRequest, Table
 from lockgate.data.cell_checks import propose_text_encoding
 from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.personal import is_personal
@@ -20,9 +25,12 @@ from lockgate.data.tables import read_table
 from lockgate.errors import DataError, UsageError
 from lockgate.modeling.training.estimators import find_positive
 from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.host import Host
 from lockgate.suggestions import nearest
 
-__all__ = ["DataSettings", "inspect_data"]
+__all__ = ["DataSettings", "inspect_data", "inspect_loader"]
+
+WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 
 TABLE_SETTINGS = ("id", "time", "group", "value", "weight", "horizon_days", "dates")
 
@@ -33,7 +41,7 @@ class DataSettings:
 
     Attributes
     ----------
-    plugin : {"csv", "parquet"}
+    plugin : str
         The loader.
     settings : dict
         Its settings that differ from the defaults.
@@ -93,11 +101,13 @@ def inspect_data(
         If a setting is unknown, or its value is not valid.
 
     """
-    if (ending := file_ending(path)) not in FRAME_ENDINGS:
+    if (ending := file_ending(path)) in WORKBOOKS:
+        return _inspect_workbook(path, target, settings, kinds, task, use_as_time)
+    if ending not in FRAME_ENDINGS:
         raise DataError(
-            f"{path} ends in {ending!r}, expected one of {', '.join(FRAME_ENDINGS)}; workbooks, "
-            "folders of Parquet files and databases have loaders of their own: lockgate init "
-            "without --data, then lockgate run loader=excel, parquet or sql (lockgate plugins)"
+            f"{path} ends in {ending!r}, expected one of "
+            f"{', '.join((*FRAME_ENDINGS, *WORKBOOKS))}; databases and folders have loaders of "
+            "their own: lockgate init --loader sql, duckdb or parquet --set NAME=VALUE"
         )
     parquet = is_parquet(path)
     known = TABLE_SETTINGS if parquet else (*TABLE_SETTINGS, *CSV_SETTINGS)
@@ -124,13 +134,104 @@ def inspect_data(
         for name in CSV_SETTINGS
         if getattr(csv, name) != getattr(default, name)
     }
-    time = _find_time(table) if asked else None
-    if time is not None and use_as_time(time):
+    plugin = "parquet" if parquet else "csv"
+    return _describe(plugin, table, chosen, kinds, task, use_as_time if asked else None)
+
+
+def inspect_loader(
+    name: str,
+    root: Path,
+    target: str | None,
+    settings: Mapping[str, Any],
+    kinds: Mapping[str, str],
+    *,
+    task: str = "auto",
+    use_as_time: Callable[[str], bool] = lambda _: True,
+) -> DataSettings:
+    """Load the rows of any loader once, so that a mistake is reported here and not by a stage.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loader.
+    root : pathlib.Path
+        Directory of the project, which its paths refer to.
+    target, settings, kinds, task, use_as_time
+        As for `inspect_data`; texts of settings that are no texts are read as YAML.
+
+    Raises
+    ------
+    DataError
+        If the loader fails.
+    UsageError
+        If a setting is unknown, or its value is not valid.
+
+    """
+    plugin_class = Catalogue.installed().find("loader", name).load()
+    hints = get_type_hints(plugin_class)
+    chosen = {
+        key: value
+        if not isinstance(value, str) or _takes_text(hints.get(key))
+        else yaml.safe_load(value)
+        for key, value in settings.items()
+        if (key, value) != ("time", "")
+    }
+    if target is not None:
+        chosen["target"] = target
+    values = check(plugin_class, chosen, f"loader.{name}")
+    host = Host("init")
+    host.register("loader", name, build(plugin_class, values, f"loader.{name}"))
+    table: Table = host.call("loader", name, LoadRequest(root=str(root), kinds=dict(kinds)))
+    # as they were given, so that a secret stays a name
+    written = {key: value for key, value in chosen.items() if key != "target"}
+    asked = "time" not in settings and "time" in hints
+    return _describe(name, table, written, kinds, task, use_as_time if asked else None)
+
+
+def _takes_text(hint: object) -> bool:
+    """Whether a setting of that type may be a text."""
+    members = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    return any(member is str or get_origin(member) is Literal for member in members)
+
+
+def _inspect_workbook(
+    path: Path,
+    target: str | None,
+    settings: Mapping[str, Any],
+    kinds: Mapping[str, str],
+    task: str,
+    use_as_time: Callable[[str], bool],
+) -> DataSettings:
+    """Load a workbook from where it will lie in the project."""
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        raw = Path(folder) / "data" / "raw"
+        raw.mkdir(parents=True)
+        shutil.copyfile(path, raw / path.name)
+        chosen = {**settings, "path": f"data/raw/{path.name}"}
+        content = inspect_loader(
+            "excel", Path(folder), target, chosen, kinds, task=task, use_as_time=use_as_time
+        )
+    return dataclasses.replace(
+        content, settings={k: v for k, v in content.settings.items() if k != "path"}
+    )
+
+
+def _describe(
+    plugin: str,
+    table: Table,
+    settings: Mapping[str, Any],
+    kinds: Mapping[str, str],
+    task: str,
+    use_as_time: Callable[[str], bool] | None,
+) -> DataSettings:
+    """Return what the configuration says of a table that was loaded with these settings."""
+    chosen = dict(settings)
+    time = None if use_as_time is None else _find_time(table)
+    if use_as_time is not None and time is not None and use_as_time(time):
         chosen["time"] = time
     task = infer_task(table, task)
     left_out, texts = _find_texts(table)
-    plugin, summary = "parquet" if parquet else "csv", _summarize(table, task)
-    return DataSettings(plugin, chosen, dict(kinds), task, left_out, texts, summary)
+    return DataSettings(plugin, chosen, dict(kinds), task, left_out, texts, _summarize(table, task))
 
 
 def _find_texts(table: Table) -> tuple[list[str], dict[str, str]]:

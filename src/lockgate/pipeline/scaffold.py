@@ -9,7 +9,7 @@ import re
 import shutil
 import string
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from lockgate.data.io.dvc_settings import find_dvc_repository
 from lockgate.data.io.scratch import scratch_folder
 from lockgate.errors import UsageError
 from lockgate.modeling.metrics.losses import EVALUATORS
-from lockgate.pipeline.data_settings import DataSettings, inspect_data
+from lockgate.pipeline.data_settings import DataSettings, inspect_data, inspect_loader
 from lockgate.pipeline.dvc_stages import add_stages
 from lockgate.pipeline.undo import undone_on_failure
 from lockgate.pipeline.version_control import check_not_ignored, init_version_control
@@ -48,8 +48,8 @@ class NewProject:
         The ``dvc.yaml`` with its stages.
     conf : pathlib.Path
         The folder of its configuration.
-    data : pathlib.Path
-        Its data file.
+    data : pathlib.Path or None
+        Its data file; None where a loader reads something else.
     settings : dict
         Settings of the loader that were detected or set.
     name : str
@@ -68,7 +68,7 @@ class NewProject:
     directory: Path
     stages: Path
     conf: Path
-    data: Path
+    data: Path | None
     settings: dict[str, Any]
     name: str
     left_out: list[str]
@@ -82,6 +82,7 @@ def create_project(
     *,
     data: str | Path | None = None,
     target: str | None = None,
+    loader: str | None = None,
     task: str = "auto",
     name: str | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -100,6 +101,9 @@ def create_project(
         CSV or Parquet file to train on, which is copied; by default an example.
     target : str, optional
         Column of `data` to predict; none for a task without a target.
+    loader : str, optional
+        Loader of the rows instead of a file, e.g. ``sql``, with its `settings`; files that it
+        reads lie below data/raw of `directory`.
     task : str
         What to predict; ``auto`` is inferred from the target.
     name : str, optional
@@ -124,7 +128,10 @@ def create_project(
 
     """
     directory, data = Path(directory), None if data is None else Path(data)
-    if (data is None) != (target is None and task not in UNSUPERVISED):
+    if data is not None and loader is not None:
+        raise UsageError("--data names a file, and --loader loads rows by itself: pass one of them")
+    has_rows = data is not None or loader is not None
+    if has_rows != (target is not None or task in UNSUPERVISED):
         raise UsageError(
             "--data and --target go together: pass a file and its target column, or --task "
             "clustering or anomaly, which need none"
@@ -143,25 +150,36 @@ def create_project(
         content = inspect_data(
             data, target, settings or {}, kinds or {}, task=task, use_as_time=use_as_time
         )
+    elif loader:
+        column = target
+        content = inspect_loader(
+            loader,
+            directory,
+            target,
+            settings or {},
+            kinds or {},
+            task=task,
+            use_as_time=use_as_time,
+        )
     elif settings or kinds:
-        raise UsageError("--set and --kind describe a file: pass --data and --target as well")
-    data_file = raw / (data.name if data else "tumours.csv")
-    check_not_ignored(directory, data_file)
-    _check_not_replaced(data, data_file)
+        raise UsageError("--set and --kind describe rows: pass --data or --loader as well")
+    data_file = None if loader else raw / (data.name if data else "tumours.csv")
+    # what a loader reads is there before
+    files = [data_file] if data_file else _entries(raw)
+    for file in files:
+        check_not_ignored(directory, file)
+    if data_file is not None:
+        _check_not_replaced(data, data_file)
     stages = directory / "dvc.yaml"
     model_name = _slugify(name or directory.resolve().name)
-    relative = data_file.relative_to(directory)
-    with undone_on_failure(directory, _paths(directory, data_file)):
+    relative = None if data_file is None else data_file.relative_to(directory)
+    with undone_on_failure(directory, _paths(directory, files)):
         raw.mkdir(parents=True, exist_ok=True)
         (raw / ".gitkeep").touch()
-        if data is None:
-            write_file(data_file, _example())
-        elif data_file.resolve() != data.resolve():
-            copy = scratch_folder(directory) / "data"
-            shutil.copyfile(data, copy)
-            copy.replace(data_file)
+        if data_file is not None:
+            _place(directory, data, data_file)
         add_stages(stages, _stages(model_name))
-        note = init_version_control(directory, relative)
+        note = init_version_control(directory, [file.relative_to(directory) for file in files])
         # last: a folder with it is a project, and one without is completed by another attempt
         with replace_directory(directory / CONF) as conf:
             _write_conf(conf, relative, column, content, model_name)
@@ -179,13 +197,30 @@ def create_project(
     )
 
 
-def _paths(directory: Path, data_file: Path) -> list[Path]:
+def _entries(raw: Path) -> list[Path]:
+    """Return the files and folders of data that are there, without what belongs to DVC and Git."""
+    if not raw.is_dir():
+        return []
+    return sorted(p for p in raw.iterdir() if p.suffix != ".dvc" and not p.name.startswith("."))
+
+
+def _place(directory: Path, data: Path | None, data_file: Path) -> None:
+    """Write the example, or copy the file, to where the project has its data."""
+    if data is None:
+        write_file(data_file, _example())
+    elif data_file.resolve() != data.resolve():
+        copy = scratch_folder(directory) / "data"
+        shutil.copyfile(data, copy)
+        copy.replace(data_file)
+
+
+def _paths(directory: Path, files: Sequence[Path]) -> list[Path]:
     """Return what is created or changed: the project, and its version control."""
-    raw = data_file.parent
+    raw = directory / "data" / "raw"
     names = [".git", ".dvc", ".dvcignore", ".gitignore", ".gitattributes"]
     paths = [directory / name for name in [*names, "dvc.yaml", CONF]]
-    paths += [raw.parent, raw, raw / ".gitkeep", raw / ".gitignore", data_file]
-    paths += [raw / f"{data_file.name}.dvc"]
+    paths += [raw.parent, raw, raw / ".gitkeep", raw / ".gitignore", *files]
+    paths += [raw / f"{file.name}.dvc" for file in files]
     dvc = find_dvc_repository(directory.resolve())
     return [*paths, dvc / ".dvc" / "config"] if dvc else paths
 
@@ -240,9 +275,9 @@ MODELS = {"regression": "linear", "clustering": "k-means", "anomaly": "isolation
 
 
 def _write_conf(
-    conf: Path, path: Path, target: str | None, content: DataSettings, name: str
+    conf: Path, path: Path | None, target: str | None, content: DataSettings, name: str
 ) -> None:
-    loader = _slugify(path.stem)
+    loader = _slugify(content.plugin if path is None else path.stem)
     if loader in Catalogue.installed().names("loader"):
         loader += "-data"  # a file that includes the plugin of its own name would include itself
     variables = {
@@ -253,7 +288,7 @@ def _write_conf(
         "evaluator": EVALUATORS[content.task],
         "name": _quote(name),
         "task": f"\n  task: {content.task}" if content.task in UNSUPERVISED else "",
-        "path": _quote(path.as_posix()),
+        "path": "" if path is None else f"path: {_quote(path.as_posix())}\n",
         "target": "null" if target is None else _quote(target),
         "settings": "".join(
             f"{key}: {_quote_value(value)}\n" for key, value in content.settings.items()
@@ -291,6 +326,9 @@ def _data_section(content: DataSettings) -> str:
 
 
 def _quote_value(value: object) -> str:
+    if isinstance(value, Mapping):
+        pairs = (f"{_quote(str(key))}: {_quote_value(inner)}" for key, inner in value.items())
+        return "{" + ", ".join(pairs) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_quote_value, value)) + "]"
     return _quote(value) if isinstance(value, str) else json.dumps(value)

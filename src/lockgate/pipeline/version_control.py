@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lockgate.data.io.dvc_settings import find_dvc_repository, read_dvc_setting
@@ -26,15 +27,15 @@ ATTRIBUTES_LINE = "dvc.lock -merge"
 PIPELINE_FILES = ("dvc.yaml", "params.yaml")
 
 
-def init_version_control(directory: Path, data: Path) -> str:
+def init_version_control(directory: Path, data: Sequence[Path]) -> str:
     """Track a project with Git and DVC, by the repositories that it lies in or by new ones.
 
     Parameters
     ----------
     directory : pathlib.Path
         The project.
-    data : pathlib.Path
-        The data file, relative to it.
+    data : sequence of pathlib.Path
+        Files and folders of data, relative to it.
 
     Returns
     -------
@@ -51,7 +52,8 @@ def init_version_control(directory: Path, data: Path) -> str:
         options = [] if top == folder else ["--subdir"] if top else ["--no-scm"]
         _run_dvc(["init", "--quiet", *options], directory)
         dvc = folder
-    _run_dvc(["add", data.as_posix()], directory)
+    if data:
+        _run_dvc(["add", *(path.as_posix() for path in data)], directory)
     if top is not None:
         _add_line(directory / ".gitignore", GITIGNORE_LINE)
         _add_line(directory / ".gitattributes", ATTRIBUTES_LINE)

@@ -20,6 +20,7 @@ __all__ = ["command"]
     epilog=examples("""
         lockgate init shop && cd shop && lockgate run
         lockgate init churn --data churn.csv --target churned
+        lockgate init shop --loader sql --set url=sqlite:///data/raw/a.db --set table=b --target y
         lockgate init segments --data customers.csv --task clustering
         lockgate init bank --data bank.csv --target default --set dates=day-first
     """),
@@ -28,10 +29,15 @@ __all__ = ["command"]
 @click.option(
     "--data",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV or Parquet file to train on; it is copied.",
+    help="CSV or Parquet file, or workbook, to train on; it is copied.",
     show_default="an example",
 )
-@click.option("--target", metavar="COLUMN", help="Column of --data to predict.")
+@click.option(
+    "--loader",
+    metavar="NAME",
+    help="Loader of the rows instead of --data, e.g. sql, duckdb, remote; --set has its settings.",
+)
+@click.option("--target", metavar="COLUMN", help="Column to predict.")
 @click.option(
     "--task",
     type=click.Choice(["auto", "binary", "multiclass", "regression", "clustering", "anomaly"]),
@@ -61,6 +67,7 @@ __all__ = ["command"]
 def command(
     directory: Path,
     data: Path | None,
+    loader: str | None,
     target: str | None,
     task: str,
     settings: tuple[str, ...],
@@ -82,6 +89,7 @@ def command(
         directory,
         data=data,
         target=target,
+        loader=loader,
         task=task,
         name=name,
         settings=parse_settings(settings),
@@ -89,8 +97,9 @@ def command(
         use_as_time=_ask if sys.stdin.isatty() else lambda _: True,
     )
     cd_prefix = "" if directory == Path() else f"cd {shlex.quote(str(directory))} && "
+    created = [project.stages, project.conf, *([project.data] if project.data else [])]
     click.echo(
-        f"Created {project.stages}, {project.conf} and {project.data}; the model's name is "
+        f"Created {', '.join(map(str, created[:-1]))} and {created[-1]}; the model's name is "
         f"{project.name}."
     )
     if project.summary:
