@@ -157,7 +157,7 @@ def inspect_loader(
     root : pathlib.Path
         Directory of the project, which its paths refer to.
     target, settings, kinds, task, use_as_time
-        As for `inspect_data`; texts of settings that are no texts are read as YAML.
+        As for `inspect_data`; where a setting cannot be a text, its text is read as YAML.
 
     Raises
     ------

@@ -177,7 +177,7 @@ def create_project(
         raw.mkdir(parents=True, exist_ok=True)
         (raw / ".gitkeep").touch()
         if data_file is not None:
-            _place(directory, data, data_file)
+            _copy_data(directory, data, data_file)
         add_stages(stages, _stages(model_name))
         note = init_version_control(directory, [file.relative_to(directory) for file in files])
         # last: a folder with it is a project, and one without is completed by another attempt
@@ -204,7 +204,7 @@ def _entries(raw: Path) -> list[Path]:
     return sorted(p for p in raw.iterdir() if p.suffix != ".dvc" and not p.name.startswith("."))
 
 
-def _place(directory: Path, data: Path | None, data_file: Path) -> None:
+def _copy_data(directory: Path, data: Path | None, data_file: Path) -> None:
     """Write the example, or copy the file, to where the project has its data."""
     if data is None:
         write_file(data_file, _example())
