@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import filecmp
-import importlib.resources
-import json
-import re
 import shutil
-import string
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +14,12 @@ from lockgate.data.io.atomic import replace_directory, write_file
 from lockgate.data.io.dvc_settings import find_dvc_repository
 from lockgate.data.io.scratch import scratch_folder
 from lockgate.errors import UsageError
-from lockgate.modeling.metrics.losses import EVALUATORS
+from lockgate.pipeline.conf_files import quote, read_template, slugify, write_conf
 from lockgate.pipeline.data_settings import DataSettings, inspect_data, inspect_loader
 from lockgate.pipeline.dvc_stages import add_stages
 from lockgate.pipeline.undo import undone_on_failure
 from lockgate.pipeline.version_control import check_not_ignored, init_version_control
-from lockgate.plugins.config.choices import CHOICES, CONF, Choices, choices_text
-from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.config.choices import CONF
 
 __all__ = ["NewProject", "create_project"]
 
@@ -171,7 +165,7 @@ def create_project(
     if data_file is not None:
         _check_not_replaced(data, data_file)
     stages = directory / "dvc.yaml"
-    model_name = _slugify(name or directory.resolve().name)
+    model_name = slugify(name or directory.resolve().name)
     relative = None if data_file is None else data_file.relative_to(directory)
     with undone_on_failure(directory, _paths(directory, files)):
         raw.mkdir(parents=True, exist_ok=True)
@@ -182,7 +176,7 @@ def create_project(
         note = init_version_control(directory, [file.relative_to(directory) for file in files])
         # last: a folder with it is a project, and one without is completed by another attempt
         with replace_directory(directory / CONF) as conf:
-            _write_conf(conf, relative, column, content, model_name)
+            write_conf(conf, relative, column, content, model_name)
     return NewProject(
         directory,
         stages,
@@ -243,12 +237,6 @@ def _are_equal(first: Path, second: Path) -> bool:
     return second.is_file() and filecmp.cmp(first, second, shallow=False)
 
 
-def _slugify(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    return slug if slug[:1].isalpha() else f"data-{slug}".strip("-")
-
-
 def _example() -> str:
     """Return the Wisconsin breast cancer data that scikit-learn includes (569 rows), as CSV."""
     from sklearn.datasets import load_breast_cancer
@@ -261,79 +249,6 @@ def _example() -> str:
 
 def _stages(name: str) -> str:
     """Return the stages of a project, with the name of its model."""
-    return _read_template("dvc.yaml").replace(
-        "artifacts:\n  model:", f"artifacts:\n  {_quote(name)}:"
+    return read_template("dvc.yaml").replace(
+        "artifacts:\n  model:", f"artifacts:\n  {quote(name)}:"
     )
-
-
-def _read_template(name: str) -> str:
-    return importlib.resources.files(__package__).joinpath("templates", name).read_text("utf-8")
-
-
-MODELS = {"regression": "linear", "clustering": "k-means", "anomaly": "isolation-forest"}
-"""The first model of a task; of classes it is the logistic regression."""
-
-
-def _write_conf(
-    conf: Path, path: Path | None, target: str | None, content: DataSettings, name: str
-) -> None:
-    loader = _slugify(content.plugin if path is None else path.stem)
-    if loader in Catalogue.installed().names("loader"):
-        loader += "-data"  # a file that includes the plugin of its own name would include itself
-    variables = {
-        "loader": loader,
-        "plugin": content.plugin,
-        "model": MODELS.get(content.task, "logistic"),
-        "compressor": "" if content.task in UNSUPERVISED else "lasso",
-        "evaluator": EVALUATORS[content.task],
-        "name": _quote(name),
-        "task": f"\n  task: {content.task}" if content.task in UNSUPERVISED else "",
-        "path": "" if path is None else f"path: {_quote(path.as_posix())}\n",
-        "target": "null" if target is None else _quote(target),
-        "settings": "".join(
-            f"{key}: {_quote_value(value)}\n" for key, value in content.settings.items()
-        ),
-        "data": _data_section(content),
-    }
-    for template, output in (
-        ("config.yaml", "config.yaml"),
-        ("loader.yaml", f"loader/{loader}.yaml"),
-    ):
-        (conf / output).parent.mkdir(parents=True, exist_ok=True)
-        (conf / output).write_text(
-            string.Template(_read_template(template)).substitute(variables), encoding="utf-8"
-        )
-    (conf / "experiment").mkdir()
-    chosen = conf / CHOICES.relative_to(CONF)
-    chosen.parent.mkdir()
-    chosen.write_text(choices_text(Choices()), encoding="utf-8")
-
-
-def _data_section(content: DataSettings) -> str:
-    lines = []
-    if content.kinds:
-        lines += ["  kinds:"]
-        lines += [f"    {_quote(column)}: {kind}" for column, kind in content.kinds.items()]
-    if content.left_out:
-        lines += ["  # names or codes with many different values: declare their kind to use them"]
-        lines += [f"  leave_out: {_quote_value(content.left_out)}"]
-    sections = ["\ndata:", *lines, ""] if lines else []
-    if content.texts:
-        sections += ["\ncells:", "  texts:"]
-        sections += [f"    {_quote(column)}: {name}" for column, name in content.texts.items()]
-        sections += [""]
-    return "\n".join(sections)
-
-
-def _quote_value(value: object) -> str:
-    if isinstance(value, Mapping):
-        pairs = (f"{_quote(str(key))}: {_quote_value(inner)}" for key, inner in value.items())
-        return "{" + ", ".join(pairs) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_quote_value, value)) + "]"
-    return _quote(value) if isinstance(value, str) else json.dumps(value)
-
-
-def _quote(text: str) -> str:
-    """Quote a text for YAML, which takes JSON strings, and for OmegaConf, which expands ${."""
-    return json.dumps(text.replace("${", "\\${"), ensure_ascii=False)
