@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import lockgate
-from lockgate.contract.prediction import PredictionRegion
+from lockgate.contract.regions import PredictionRegion
 from lockgate.modeling.statistics.conformal import measure_region
 from lockgate.modeling.training.estimators import get_classes, predict_output
 from lockgate.plugins.host.catalogue import Catalogue

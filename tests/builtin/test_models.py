@@ -522,3 +522,30 @@ def test_cell_rules_are_packed_with_equal_answers(rules: dict[str, Any], task: T
         assert fitted[:-1].transform(table.features).shape[1] == 4
     packed = PackedModel(pack_estimator(fitted, inputs_of(table.schema.features)).raw)
     assert check_parity(fitted, packed, later.features, rows=ROWS).label_changes == 0
+
+
+def test_a_calibration_that_cannot_weight_or_keep_groups_is_refused() -> None:
+    plain = example_table("binary")
+    recipes = {name: build(name, "binary", plain) for name in ("logistic", "tree")}
+    columns = (*plain.schema.columns, Column("times", "integer"))
+    weighted = Table(
+        plain.frame.assign(times=2), replace(plain.schema, columns=columns, weight="times")
+    )
+    fused = Candidate(fuse(recipes, {name: {} for name in recipes}, "average"))
+    check_weights(fused.recipe, weighted, "fusion")
+    with pytest.raises(lockgate.DataError, match=r"cannot weight rows .VotingClassifier.fit"):
+        check_weights(calibrate(fused, "sigmoid").recipe, weighted, "search.calibration")
+    with pytest.raises(lockgate.UsageError, match="keep groups together"):
+        calibrate(fused, "sigmoid", grouped=True)
+
+
+@pytest.mark.parametrize("name", ["isolation-forest", "one-class-svm", "gaussian-mixture"])
+def test_as_many_new_rows_are_flagged_as_was_said(name: str) -> None:
+    """A detector takes the rows that it was fitted on for more usual than others like them."""
+    shares = []
+    for seed in range(3):
+        table = example_table("anomaly", 400, seed=seed)
+        later = example_table("anomaly", 4000, seed=100 + seed)
+        fitted = fit(build(name, "anomaly", table), {}, table)
+        shares.append(np.mean(fitted.predict_proba(later.features)[:, 1] >= 0.95))
+    assert np.mean(shares) == pytest.approx(0.05, abs=0.02)

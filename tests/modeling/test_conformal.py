@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lockgate
-from lockgate.contract.prediction import Output, PredictionRegion
+from lockgate.contract.prediction import Output
+from lockgate.contract.regions import PredictionRegion
 from lockgate.modeling.statistics.conformal import measure_region
 
 rng = np.random.default_rng(0)
@@ -87,14 +89,30 @@ def test_a_row_has_the_region_that_it_has_among_others(classes: Any, seed: int) 
     for row in range(9):
         interval, members = region.around_row(output.label[row], scores[row], classes)
         if classes:
-            assert columns["set"][row] == "|".join(members or [])
+            assert json.loads(columns["set"][row]) == members
         else:
             assert interval == [columns["low"][row], columns["high"][row]]
+
+
+def test_rows_that_tie_on_a_bound_are_held() -> None:
+    for seed in range(60):
+        draw = np.random.default_rng(seed)
+        share = round(float(draw.random()), 3)
+        score = np.where(draw.random(500) < 0.5, share, 1 - share)
+        truth = (draw.random(500) < score).astype(int)
+        output = Output(truth, score)
+        region = measure_region(truth, output, 0.9)
+        assert covered(region, truth, output) >= 0.9 - 1 / 500, seed
+        value = np.full(2000, 0.05)
+        actual = draw.choice([2 * 0.05 - 0.21, 0.05, 0.21], 2000, p=[0.2, 0.6, 0.2])
+        region = measure_region(actual, Output(value), 0.9)
+        assert covered(region, actual, Output(value)) >= 0.9
 
 
 def test_too_few_rows_and_models_without_scores_are_refused() -> None:
     with pytest.raises(lockgate.UsageError, match="30 tune rows are too few.*needs 39"):
         measure_region(np.arange(30.0), Output(np.zeros(30)), 0.95)
-    assert measure_region(np.arange(39.0), Output(np.zeros(39)), 0.95).above == 38.0
+    above = measure_region(np.arange(39.0), Output(np.zeros(39)), 0.95).above
+    assert above == pytest.approx(38.0, rel=1e-9)
     with pytest.raises(lockgate.UsageError, match="need a model with scores"):
         measure_region(np.zeros(30, int), Output(np.array(["a"] * 30)), 0.9)

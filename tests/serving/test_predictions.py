@@ -164,7 +164,7 @@ def test_intervals_and_sets_are_those_of_the_bundle_by_every_protocol(
     wanted = records.to_dict("records")
     expected = bundle.predict_frame(wanted)
     regression = key == "spend"
-    members = [] if regression else [text.split("|") for text in expected["set"]]
+    members = [] if regression else [[*map(str, json.loads(text))] for text in expected["set"]]
     bounds = expected[["low", "high"]].to_numpy().tolist() if regression else []
     one = bundle.predict_one(wanted[0])
     assert one.interval == (bounds[0] if regression else None)

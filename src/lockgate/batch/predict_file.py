@@ -22,7 +22,7 @@ from lockgate.batch.date_order import DateOrderChecker
 from lockgate.batch.output_files import OUTPUTS, merge_parts, write_part
 from lockgate.batch.parts import describe_job, lock_parts, rejected_file
 from lockgate.contract.conversion import Engine
-from lockgate.contract.prediction import PredictionRegion
+from lockgate.contract.regions import PredictionRegion
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.data_contract.counts import Violation

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -23,7 +24,6 @@ __all__ = [
     "ModelFiles",
     "OpenRequest",
     "Output",
-    "PredictionRegion",
     "Predictor",
     "WriteRequest",
     "members_of",
@@ -68,7 +68,7 @@ class Output:
         probabilities, ``score`` (two classes: of the second) or ``score_CLASS`` for each; a
         model without probabilities has ``margin``, or ``margin_0`` and so on: of several classes
         they are numbered in the model's order, as they may be of pairs of classes. Intervals are
-        ``low`` and ``high``, and ``set`` has the classes of a set, joined by a vertical bar.
+        ``low`` and ``high``, and ``set`` has the classes of a set as a JSON array.
         """
         if not classes:
             bounds = {"low": self.low, "high": self.high}
@@ -86,7 +86,10 @@ class Output:
         if self.sets is not None:
             import numpy as np
 
-            texts = ["|".join(map(str, members)) for members in members_of(self.sets, classes)]
+            texts = [
+                json.dumps(members, ensure_ascii=False)
+                for members in members_of(self.sets, classes)
+            ]
             columns["set"] = np.array(texts, dtype=object)
         return columns
 
@@ -97,64 +100,6 @@ def members_of(sets: np.ndarray, classes: Sequence[Any]) -> list[list[Any]]:
         [label for label, member in zip(classes, row, strict=True) if member]
         for row in sets.tolist()
     ]
-
-
-@dataclass(frozen=True)
-class PredictionRegion:
-    """What surrounds a prediction so that the truth lies in it as often as was said.
-
-    Split conformal prediction (Vovk, Gammerman and Shafer, 2005; Lei et al., 2018; sets of
-    classes: Sadinle, Lei and Wasserman, 2019): the share holds on average for rows like those
-    that the region was measured on.
-
-    Attributes
-    ----------
-    coverage : float
-        Share of rows whose truth lies in the region, in (0, 1).
-    below, above : float or None
-        How far the interval of a regression reaches below and above the value.
-    least_score : float or None
-        Score from which a class is in the set of a classifier.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> region = PredictionRegion(0.9, below=2.0, above=3.0)
-    >>> output = region.around(Output(np.array([10.0])))
-    >>> output.low.tolist(), output.high.tolist()
-    ([8.0], [13.0])
-
-    """
-
-    coverage: float
-    below: float | None = None
-    above: float | None = None
-    least_score: float | None = None
-
-    def around(self, output: Output) -> Output:
-        """Return predictions with their intervals or sets."""
-        import numpy as np
-
-        if self.below is not None and self.above is not None:
-            low, high = output.label - self.below, output.label + self.above
-            return replace(output, low=low, high=high)
-        if self.least_score is None or output.score is None:
-            return output
-        score = np.asarray(output.score)
-        of_each = np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
-        return replace(output, sets=of_each >= self.least_score)
-
-    def around_row(
-        self, label: Any, score: Any, classes: Sequence[Any]
-    ) -> tuple[list[float] | None, list[Any] | None]:
-        """Return the interval of one value, or the set of classes for one row's scores."""
-        if self.below is not None and self.above is not None:
-            return [label - self.below, label + self.above], None
-        if self.least_score is None or score is None:
-            return None, None
-        of_each = score if isinstance(score, (list, tuple)) else (1 - score, score)
-        chosen = zip(classes, of_each, strict=True)
-        return None, [name for name, share in chosen if share >= self.least_score]
 
 
 @runtime_checkable

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from lockgate.contract.compression import CompressRequest
-from lockgate.contract.prediction import PredictionRegion
 from lockgate.contract.recipes import UNSUPERVISED, Candidate
+from lockgate.contract.regions import PredictionRegion
 from lockgate.contract.tables import Table
 from lockgate.errors import NotApplicable, PackedFormatError, PluginFailed, UsageError
 from lockgate.modeling.change import measure_rows

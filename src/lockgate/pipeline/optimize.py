@@ -104,24 +104,34 @@ def _combine(
     search = stage.sections.search
     first = next(iter(searches.values()))
     candidate, loss = first.candidate, first.best.loss
+    grouped = train.schema.group is not None
     if len(searches) > 1:
         recipe = fuse(
             {name: result.candidate.recipe for name, result in searches.items()},
             {name: result.candidate.params for name, result in searches.items()},
             search.fusion,
-            grouped=train.schema.group is not None,
+            grouped=grouped,
         )
         candidate = Candidate(recipe)
     if search.calibration != "none":
-        candidate = calibrate(candidate, search.calibration)
+        candidate = calibrate(candidate, search.calibration, grouped=grouped)
+        check_weights(candidate.recipe, train, "search.calibration")
     if candidate is not first.candidate:
         validation = CrossValidation(candidate.recipe, train, folds, metric, positive)
         loss = validation.measure(candidate.params).loss
-        names = " and ".join(searches)
+        names = ", ".join(searches)
         how = [search.fusion] * (len(searches) > 1) + [search.calibration] * (
             search.calibration != "none"
         )
-        stage.log.info("%s of %s: loss %.4f (%s)", " and ".join(how), names, loss, metric)
+        stage.log.info("%s of %s: loss %.4f (%s)", ", then ".join(how), names, loss, metric)
+        best = min(result.best.loss for result in searches.values())
+        if loss > best:
+            stage.log.warning(
+                "%s does not help: the loss of the best model alone is %.4f (%s)",
+                " and ".join(how),
+                best,
+                metric,
+            )
     return candidate, loss
 
 

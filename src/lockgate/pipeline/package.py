@@ -123,8 +123,8 @@ def _format_card(
         stage.sections.project.name,
         model.task,
         model.schema,
-        description=f"`{plugin_names['model']}`, tuned by `{plugin_names['optimizer']}`, "
-        f"compressed by `{plugin_names['compressor']}`.",
+        description=f"`{plugin_names['model']}`{_combined(stage)}, tuned by "
+        f"`{plugin_names['optimizer']}`, compressed by `{plugin_names['compressor']}`.",
         data_notes=[
             f"Loaded by `{plugin_names['loader']}`: {facts['rows']['train']} train, "
             f"{facts['rows']['tune']} tune and {facts['rows']['test']} test rows, split by "
@@ -138,6 +138,14 @@ def _format_card(
         contract=facts["contract"],
         decision=decision,
     )
+
+
+def _combined(stage: Stage) -> str:
+    """Return how several models were fused, and how scores were calibrated."""
+    search, models = stage.sections.search, stage.parameters.chosen["model"]
+    how = [f"as one model ({search.fusion})"] * (len(models) > 1)
+    how += [f"scores calibrated ({search.calibration})"] * (search.calibration != "none")
+    return "".join(f", {part}" for part in how)
 
 
 def _build_reference(

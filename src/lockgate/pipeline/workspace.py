@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from lockgate.contract.prediction import PredictionRegion
 from lockgate.contract.recipes import Candidate, Recipe
+from lockgate.contract.regions import PredictionRegion
 from lockgate.contract.requests import Backend
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.conform import conform_to_schema

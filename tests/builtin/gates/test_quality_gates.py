@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.cluster import KMeans
 from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -398,3 +400,20 @@ def test_models_that_give_labels_alone_are_compared_by_labels(
     assert ruling.message.startswith("accuracy changes by -")
     assert NoWorse().judge(case(versions["good"], versions["good"], rows)).passed is True
     assert NoWorse().judge(case(bundles["good"], bundles["good"], rows)).message[:7] == "roc_auc"
+
+
+def test_no_worse_refuses_clusters_that_are_only_renumbered(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    rows = pd.DataFrame(
+        {"a": draw.normal(size=300) + 6 * draw.integers(0, 3, 300), "b": draw.normal(size=300)}
+    )
+    model = KMeans(3, n_init=3, random_state=0).fit(rows)
+    renumbered = copy.deepcopy(model)
+    renumbered.cluster_centers_ = model.cluster_centers_[[1, 2, 0]]
+    before = lockgate.pack(model, rows, path=tmp_path / "before")
+    after = lockgate.pack(renumbered, rows, path=tmp_path / "after")
+    assert NoWorse().judge(case(before, before, rows)).passed is True
+    ruling = NoWorse().judge(case(after, before, rows))
+    assert ruling.passed is False
+    assert "clusters have other numbers than in 1.0.0: 100% of rows" in ruling.message
+    assert "0% if they were matched" in ruling.message

@@ -80,3 +80,22 @@ def test_a_value_of_another_type_is_refused(
     (copy / "manifest.json").write_text(json.dumps({**manifest, key: value}))
     with pytest.raises(lockgate.LockgateError):
         lockgate.open(copy)
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        {"coverage": 7, "least_score": 0.1},
+        {"coverage": 0.9, "below": 1.0, "above": 1.0},
+        {"coverage": 0.9, "least_score": 1.5},
+        {"coverage": 0.9},
+    ],
+)
+def test_a_region_that_is_none_of_the_task_is_refused(
+    good: Path, tmp_path: Path, region: dict[str, float]
+) -> None:
+    folder = Path(shutil.copytree(good, tmp_path / "bundle"))
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "region": region}))
+    with pytest.raises(lockgate.BundleError, match="the region of its predictions"):
+        lockgate.open(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import scipy.sparse
 import xgboost
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import IsolationForest
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -138,3 +140,20 @@ def test_infinite_thresholds_are_packed(tmp_path: Path, threshold: float) -> Non
     model = FixedThresholdClassifier(inner, threshold=threshold).fit(frame, LABELS)
     bundle = lockgate.pack(model, frame, LABELS, path=tmp_path / "model")
     assert np.array_equal(bundle.predict(frame).label, model.predict(frame))
+
+
+@pytest.mark.parametrize("options", [{}, {"contamination": 0.1}, {"max_features": 1}])
+def test_a_detector_of_scikit_learn_flags_what_it_calls_an_anomaly(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    frame = pd.DataFrame(ARRAY[:, 3:6], columns=list("abc"))
+    frame = frame[["a"]] if not options else frame
+    model = IsolationForest(n_estimators=20, random_state=0, **options).fit(frame)
+    bundle = lockgate.pack(model, frame, path=tmp_path / "model", test=(frame, None))
+    assert bundle.classes == (1, -1)
+    output = bundle.predict(frame)
+    np.testing.assert_array_equal(output.label, model.predict(frame))
+    np.testing.assert_allclose(output.margin, -model.decision_function(frame), atol=1e-12)
+    flagged = bundle.metrics()["anomaly"]["flagged"]["estimate"]
+    assert flagged == pytest.approx(np.mean(model.predict(frame) == -1))
+    assert flagged > 0

@@ -34,7 +34,7 @@ DATES = pd.DataFrame({"day": pd.to_datetime(["2026-01-05", None, "1969-12-31", "
 NOTES = pd.DataFrame({"note": ["late parcel", None, "thanks", "late", ""]})
 
 STEPS: dict[type, tuple[Any, Any]] = {
-    AnomalyDetector: (AnomalyDetector(GaussianMixture()), np.nan_to_num(NUMBERS[:, :1])),
+    AnomalyDetector: (AnomalyDetector(GaussianMixture()), np.linspace(-1, 1, 40)[:, None] ** 3),
     Bins: (Bins([1.0, 30.0]), NUMBERS[:, :1]),
     Clip: (Clip(0.25), NUMBERS),
     Combined: (Combined("subtract"), NUMBERS[:, [0, 0]] * [1, 3]),

@@ -77,7 +77,10 @@ def _list_features(recipe: lockgate.Recipe) -> tuple[list[str], list[str]]:
     from lockgate.data.cell_rules import TEXT
 
     if not recipe.steps or not hasattr(recipe.steps[0][1], "transformers"):
-        raise lockgate.NotApplicable("the first step of the model does not name its features")
+        raise lockgate.NotApplicable(
+            "the members of several models as one, and steps of other plugins, do not say which "
+            "features they read"
+        )
     parts = recipe.steps[0][1].transformers
     texts = [name for part, _, names in parts for name in names if part.startswith(TEXT)]
     features = [name for _, _, names in parts for name in names if name not in texts]

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NoWorse"]
 
+RENUMBERED = 0.05
+"""Share of rows that would keep their cluster if numbers were matched, beyond those that do."""
+
 
 @lockgate.plugin
 class NoWorse:
@@ -91,6 +94,7 @@ class NoWorse:
         gain = self._measure_gain(metric_name, sign, candidate, incumbent, request.seed)
         worst = gain.low if self.use_interval and gain.low is not None else gain.estimate
         passed = worst >= -self.margin
+        renumbered = _describe_renumbered(candidate, incumbent)
         message = (
             f"{metric_name} {_describe_change(gain, sign)} from {incumbent.version} to "
             f"{candidate.version} on {rows} rows; {_describe_direction(gain, sign)}; "
@@ -98,6 +102,8 @@ class NoWorse:
         )
         if not passed and gain.estimate >= -self.margin:
             message += "; the interval is too wide: use more rows or allow a larger margin"
+        if renumbered:
+            passed, message = False, f"{message}; {renumbered}"
         return lockgate.GateResult(passed, message, {"difference": gain.estimate})
 
     def _choose_metric(
@@ -167,6 +173,31 @@ class NoWorse:
         if "gain" not in intervals:
             raise lockgate.DataError(f"{metric_name} is undefined on these rows")
         return intervals["gain"]
+
+
+def _describe_renumbered(
+    candidate: lockgate.EvaluatedBundle, incumbent: lockgate.EvaluatedBundle
+) -> str:
+    """Return that clusters have other numbers than before; empty if they have not."""
+    import numpy as np
+    from scipy.optimize import linear_sum_assignment
+
+    ours, theirs = candidate.output, incumbent.output
+    if candidate.task != "clustering" or ours is None or theirs is None:
+        return ""
+    names = [np.asarray(output.label) for output in (ours, theirs)]
+    counts = np.zeros((len(candidate.classes), len(incumbent.classes)))
+    np.add.at(counts, (names[0].astype(int), names[1].astype(int)), 1)
+    rows, columns = linear_sum_assignment(-counts)
+    same = float(np.mean(names[0] == names[1]))
+    alike = float(counts[rows, columns].sum() / len(names[0]))
+    if alike - same <= RENUMBERED:
+        return ""
+    pairs = ", ".join(f"{old} is {new}" for new, old in zip(rows, columns, strict=True))
+    return (
+        f"clusters have other numbers than in {incumbent.version}: {1 - same:.0%} of rows would "
+        f"change theirs, {1 - alike:.0%} if they were matched ({pairs})"
+    )
 
 
 def _smallest_class(candidate: lockgate.EvaluatedBundle) -> int | None:

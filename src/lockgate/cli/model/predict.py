@@ -66,8 +66,10 @@ def command(
     or .jsonl and may be larger than memory; CSV files are read as those that the
     model was trained on. An interrupted run continues where it stopped. OUT has
     the row number, the columns of --keep, the label, and the score (score_CLASS for
-    each of several classes); of a regression, the value. Rows with invalid values are written to
-    OUT.rejected.ndjson, each with the reason. Columns with many categories that
+    each of several classes), or the margin of a model without scores (of clusters the
+    distance to each centre); of a regression, the value. Intervals are low and high, sets
+    of classes a JSON array. Rows with invalid values are written to OUT.rejected.ndjson,
+    each with the reason. Columns with many categories that
     training did not have are reported. Where the bundle has a data contract, so are
     violations of it, by column; rows that violate it are rejected. What an engine
     computes is compared with the model for 1,000 rows; one that differs is refused,

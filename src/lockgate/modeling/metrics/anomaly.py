@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,24 +24,25 @@ class AnomalyMetrics:
     Parameters
     ----------
     output : Output
-        Predictions; the second of the labels is that of anomalies.
+        Predictions.
+    classes : sequence
+        Labels; the second is that of anomalies.
 
     Examples
     --------
     >>> score = np.linspace(0, 1, 11)
     >>> labels = np.where(score >= 0.9, "anomaly", "normal")
-    >>> metrics = AnomalyMetrics(Output(labels, score))()
+    >>> metrics = AnomalyMetrics(Output(labels, score), ("normal", "anomaly"))()
     >>> round(metrics["score_shift"], 3), round(metrics["flagged"], 3)
     (0.091, 0.182)
 
     """
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, classes: Sequence[object]) -> None:
         score = output.score if output.score is not None else np.full(len(output.label), np.nan)
         self._order = np.argsort(score, kind="stable")
         self._score = np.asarray(score, dtype=float)[self._order]
-        # scikit-learn's detectors call anomalies -1
-        self._flagged = np.isin(output.label, ("anomaly", -1))[self._order]
+        self._flagged = np.asarray(output.label == classes[1])[self._order]
 
     def __call__(self, weight: Array | None = None) -> dict[str, float]:
         """Compute all metrics; weights have shape (n,)."""
@@ -50,6 +52,6 @@ class AnomalyMetrics:
         below = above - w / total
         distances = np.maximum(np.abs(above - self._score), np.abs(below - self._score))
         return {
-            "score_shift": float(distances.max(initial=0.0)),
+            "score_shift": float(distances.max(initial=0.0)),  # NaN without scores
             "flagged": float((w * self._flagged).sum() / total),
         }

@@ -113,7 +113,7 @@ def metrics_for_task(
     if task == "clustering":
         return ClusteringMetrics(truth, output.label)
     if task == "anomaly":
-        return AnomalyMetrics(output)
+        return AnomalyMetrics(output, classes)
     actual = class_indices(truth, classes)
     if task == "binary" and output.score is not None:
         return BinaryMetrics(actual == 1, output.score, 0.5 if threshold is None else threshold)

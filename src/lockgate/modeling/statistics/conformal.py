@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.contract.prediction import Output, PredictionRegion
+from lockgate.contract.prediction import Output
+from lockgate.contract.regions import PredictionRegion
 from lockgate.errors import UsageError
 
 __all__ = ["measure_region"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+ROUNDING = 1e-11
+"""What is added to a bound, relative to the largest value: packed answers may differ by 1e-12."""
 
 
 def measure_region(
@@ -39,24 +43,29 @@ def measure_region(
     Examples
     --------
     >>> truth = np.arange(1.0, 100.0)
-    >>> measure_region(truth, Output(np.zeros(99)), 0.9)
-    PredictionRegion(coverage=0.9, below=-5.0, above=95.0, least_score=None)
+    >>> region = measure_region(truth, Output(np.zeros(99)), 0.9)
+    >>> round(region.below, 6), round(region.above, 6)
+    (-5.0, 95.0)
 
     """
     if output.score is None and not np.issubdtype(output.label.dtype, np.floating):
         raise UsageError("prediction sets need a model with scores")
     miss = 1 - coverage
     if output.score is None:
-        residual = truth.astype(float) - output.label
-        below = _upper_quantile(-residual, miss / 2, weight)
-        above = _upper_quantile(residual, miss / 2, weight)
+        actual = truth.astype(float)
+        residual = actual - output.label
+        # a bound that is rounded must not lose the rows that lie on it
+        largest = max(np.abs(actual).max(initial=0.0), np.abs(output.label).max(initial=0.0))
+        below, above = (
+            _upper_quantile(sign * residual, miss / 2, weight) + ROUNDING * float(largest)
+            for sign in (-1, 1)
+        )
         region = PredictionRegion(coverage, below=below, above=above)
     else:
         score = np.asarray(output.score)
         of_each = np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
-        unlikely = 1 - of_each[np.arange(len(truth)), truth]
-        least = 1 - _upper_quantile(unlikely, miss, weight)
-        region = PredictionRegion(coverage, least_score=max(least, 0.0))
+        least = -_upper_quantile(-of_each[np.arange(len(truth)), truth], miss, weight)
+        region = PredictionRegion(coverage, least_score=max(least - ROUNDING, 0.0))
     return region
 
 
@@ -74,7 +83,7 @@ def _upper_quantile(values: Array, miss: float, weight: Array | None) -> float:
     if shares[-1] < 1 - miss - 1e-12:
         needed = math.ceil((1 - miss) / miss)
         raise UsageError(
-            f"{len(values)} tune rows are too few for that coverage; it needs {needed}: use more "
-            "tune rows (split.tune), or a smaller decision.coverage"
+            f"{len(values)} tune rows are too few for that coverage, which needs {needed}: use "
+            "more (split.tune), or a smaller coverage"
         )
     return float(np.interp(1 - miss, shares, values[order]))

@@ -14,6 +14,7 @@ from lockgate.contract.recipes import UNSUPERVISED, Recipe
 from lockgate.contract.search import PartialFit, Trial
 from lockgate.contract.tables import Fold, Table
 from lockgate.errors import DataError
+from lockgate.modeling.training.anomaly_detector import ANOMALY_CLASSES
 from lockgate.modeling.training.estimators import order_classes
 from lockgate.modeling.training.fitting import check_params, split_params
 from lockgate.modeling.training.folds import FoldLoss, PreparedFold, prepare_fold
@@ -52,6 +53,8 @@ class CrossValidation:
         supervised = recipe.task not in UNSUPERVISED
         labels = np.unique(train.target).tolist() if supervised else []
         classes = order_classes(labels, positive)
+        if recipe.task == "anomaly":
+            classes = ANOMALY_CLASSES
         self._loss = FoldLoss(metric, recipe.task, classes)
         self._prepared: dict[str, dict[int, PreparedFold]] = {}
 
@@ -146,8 +149,8 @@ class CrossValidation:
         known = [loss for loss in losses if not np.isnan(loss)]
         if not known:
             raise DataError(
-                f"{self._metric} is undefined on every fold of the training rows; "
-                "choose another search.metric"
+                f"{self._metric} is undefined on every fold of the training rows: they are too few "
+                "or too much alike for it; choose another search.metric"
             )
         mean = float(np.mean(known))
         spread = float(np.std(known)) if math.isfinite(mean) else math.nan

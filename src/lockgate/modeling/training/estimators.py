@@ -32,11 +32,13 @@ __all__ = [
 def get_classes(estimator: BaseEstimator, positive: str = "") -> tuple[Any, ...]:
     """Return the classes in the order of the scores, as Python values; empty for a regression.
 
-    Those of clusters are their numbers, from 0.
+    Those of clusters are their numbers, from 0; scikit-learn's detectors call anomalies -1.
     """
     last = getattr(estimator, "steps", [("", estimator)])[-1][1]
     if hasattr(last, "cluster_centers_"):
         return tuple(range(len(last.cluster_centers_)))
+    if not hasattr(last, "classes_") and detects_anomalies(last):
+        return (1, -1)
     return order_classes(np.asarray(getattr(estimator, "classes_", ())).tolist(), positive)
 
 
@@ -146,7 +148,12 @@ def predict_output(
     if task == "regression":
         return Output(np.asarray(estimator.predict(features), dtype=float))
     if task == "clustering":
-        return Output(np.asarray(estimator.predict(features)))
+        distances = estimator.transform(features) if hasattr(estimator, "transform") else None
+        return Output(np.asarray(estimator.predict(features)), margin=distances)
+    if task == "anomaly" and not hasattr(estimator, "predict_proba"):
+        return Output(
+            np.asarray(estimator.predict(features)), margin=-estimator.decision_function(features)
+        )
     return output_of_scores(predict_scores(estimator, features, classes), task, classes, threshold)
 
 

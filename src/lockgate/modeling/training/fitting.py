@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sklearn.base import clone
@@ -29,6 +30,7 @@ __all__ = [
     "clone_steps",
     "fit",
     "loss_function",
+    "reported_as_data",
     "split_params",
 ]
 
@@ -74,7 +76,10 @@ def check_weights(recipe: Recipe, train: Table, plugin_name: str) -> None:
     inner = [params[name] for name in INNER if hasattr(params.get(name), "fit")]
     for estimator in (recipe.estimator, *inner):
         fit_parameters = inspect.signature(estimator.fit).parameters
-        takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in fit_parameters.values())
+        # what fits an inner estimator passes weights on only where its signature names them
+        takes_any = estimator is recipe.estimator and any(
+            p.kind is inspect.Parameter.VAR_KEYWORD for p in fit_parameters.values()
+        )
         if "sample_weight" not in fit_parameters and not takes_any:
             raise DataError(
                 f"{plugin_name} cannot weight rows ({type(estimator).__name__}.fit takes no "
@@ -114,6 +119,18 @@ def check_params(recipe: Recipe, params: Mapping[str, Any], plugin_name: str) ->
             )
 
 
+@contextlib.contextmanager
+def reported_as_data(estimator: Any, rows: int) -> Iterator[None]:
+    """Report that an estimator cannot be fitted on some rows as an error of the data."""
+    try:
+        yield
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise DataError(
+            f"{type(estimator).__name__} cannot be fitted on {rows} rows: {reason}"
+        ) from error
+
+
 def fit(recipe: Recipe, params: Mapping[str, Any], train: Table) -> Pipeline:
     """Fit all steps of a recipe on training rows."""
     of_estimator, of_steps = split_params(recipe, params)
@@ -123,7 +140,8 @@ def fit(recipe: Recipe, params: Mapping[str, Any], train: Table) -> Pipeline:
     weight = train.weight
     extra = {} if weight is None else {"model__sample_weight": weight}
     target = None if recipe.task in UNSUPERVISED else train.target
-    return pipeline.fit(train.features, target, **extra)
+    with reported_as_data(estimator, len(train)):
+        return pipeline.fit(train.features, target, **extra)
 
 
 def split_params(

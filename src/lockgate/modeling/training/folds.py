@@ -14,8 +14,9 @@ from lockgate.contract.prediction import Output
 from lockgate.contract.recipes import UNSUPERVISED, Recipe
 from lockgate.contract.tables import Fold, Table
 from lockgate.modeling.metrics.losses import class_indices, compute_loss, truth_of
+from lockgate.modeling.training.anomaly_detector import ANOMALY_CLASSES
 from lockgate.modeling.training.estimators import get_classes, output_of_scores
-from lockgate.modeling.training.fitting import clone_steps
+from lockgate.modeling.training.fitting import clone_steps, reported_as_data
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -55,7 +56,8 @@ class PreparedFold:
         target = None if self.target is None else self.target[rows]
         inputs: Any = self.inputs  # a frame, where members of an ensemble prepare the rows
         chosen = inputs.iloc[rows] if hasattr(inputs, "iloc") else inputs[rows]
-        estimator.fit(chosen, target, **extra)
+        with reported_as_data(estimator, self.inputs.shape[0]):
+            estimator.fit(chosen, target, **extra)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class FoldLoss:
         if self.task in ("regression", "clustering"):
             return Output(predictions)
         if self.task == "anomaly":
-            return output_of_scores(predictions[:, 1], self.task, get_classes(estimator))
+            return output_of_scores(predictions[:, 1], self.task, ANOMALY_CLASSES)
         # boosting that has seen a single class predicts two columns
         scores = predictions[:, -len(estimator.classes_) :]
         if get_classes(estimator) != self.classes:  # a class that the fold lacks has the score 0

@@ -112,7 +112,7 @@ def fuse(
     return Recipe(_ensemble(task, members, method), task, steps=steps)
 
 
-def calibrate(candidate: Candidate, method: str) -> Candidate:
+def calibrate(candidate: Candidate, method: str, *, grouped: bool = False) -> Candidate:
     """Return a classifier whose scores are corrected on folds of the rows that it is fitted on.
 
     Platt (1999) for ``sigmoid``, Zadrozny and Elkan (2002) for ``isotonic``; the classifier
@@ -121,10 +121,15 @@ def calibrate(candidate: Candidate, method: str) -> Candidate:
     Raises
     ------
     UsageError
-        If it is not a classifier.
+        If it is not a classifier, or rows are `grouped`, which the folds would not keep together.
 
     """
     recipe = candidate.recipe
+    if grouped:
+        raise UsageError(
+            "scores are calibrated on folds that do not keep groups together, so that they would "
+            "be too sure: lockgate run search.calibration=none"
+        )
     if recipe.task not in ("binary", "multiclass"):
         raise UsageError(
             f"search.calibration is {method}, and the task {recipe.task} has no probabilities"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lockgate.contract.prediction import PredictionRegion
+from lockgate.contract.regions import PredictionRegion
 from lockgate.contract.tables import Column, Schema
 from lockgate.data.columns.personal import is_personal
 from lockgate.modeling.metrics.titles import metric_title
@@ -102,7 +102,7 @@ def model_card(
     lines = [
         f"# {name}",
         "",
-        f"A {task} model{of}: {description}",
+        f"{'An' if task[0] in 'aeiou' else 'A'} {task} model{of}: {description}",
         "",
         *(line for warning in warnings for line in (f"> **Warning:** {warning}", "")),
         "## Data",

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from lockgate.contract.evaluation import ValueMatrix
-from lockgate.contract.prediction import PredictionRegion
+from lockgate.contract.regions import PredictionRegion
 from lockgate.contract.tables import Schema
 from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError
@@ -161,9 +161,12 @@ def read_manifest(folder: Path) -> Manifest:
             raise BundleError(
                 f"{folder} has bundle schema {version}, expected {SCHEMA_VERSION}: {remedy}"
             )
-        return msgspec.json.decode(raw, type=Manifest)
+        manifest = msgspec.json.decode(raw, type=Manifest)
     except UNREADABLE as error:
         raise BundleError(f"{path} is damaged: {error}") from None
+    if manifest.region is not None and (problem := manifest.region.problem(manifest.task)):
+        raise BundleError(f"{path} is damaged: the region of its predictions: {problem}")
+    return manifest
 
 
 def read_document(path: Path, form: type[T]) -> T:

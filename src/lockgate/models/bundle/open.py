@@ -83,7 +83,7 @@ class Bundle:
 
     @property
     def classes(self) -> tuple[Any, ...]:
-        """The labels, in the order of the scores; empty for a regression or clusters."""
+        """The labels, in the order of the scores; empty for a regression."""
         return tuple(self.manifest.classes)
 
     def predict_proba(self, columns: Columns, **options: Any) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from lockgate.contract.evaluation import ValueMatrix
-from lockgate.contract.prediction import PredictionRegion
+from lockgate.contract.regions import PredictionRegion
 from lockgate.contract.tables import Schema
 from lockgate.data.io.atomic import replace_directory
 from lockgate.data.io.digests import sha256_file, sha256_text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lockgate.contract.conversion import ConvertedModel
+from lockgate.modeling.training.anomaly_detector import scale_of
 from lockgate.models.converters.libraries import library_of
 from lockgate.models.converters.linear_models import add_kernel
 from lockgate.models.converters.outputs import plain_classes
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ANOMALIES"]
 
-LABELS = (-1, 1)
-"""What scikit-learn's detectors call an anomaly, and another row."""
+LABELS = (1, -1)
+"""What scikit-learn's detectors call other rows, and anomalies: the second is the positive one."""
 
 
 def _isolation_scores(trace: Trace, est: BaseEstimator, columns: list[Column]) -> int:
@@ -39,7 +40,8 @@ def _isolation_scores(trace: Trace, est: BaseEstimator, columns: list[Column]) -
     parts = []
     for k, (tree, chosen) in enumerate(zip(est.estimators_, est.estimators_features_, strict=True)):
         part = sklearn_tree(tree.tree_, (lengths[k] + rest[k] - 1.0)[:, None])
-        part.feature = np.where(part.left >= 0, np.asarray(chosen)[part.feature], part.feature)
+        inner = part.left >= 0
+        part.feature = np.where(inner, np.asarray(chosen)[part.feature * inner], part.feature)
         parts.append(part)
     depth = add_forest(trace.builder, op, TreeArrays.concatenate(parts), 1)
     samples = int(trace.attribute(est, "_max_samples", "max_samples_"))
@@ -98,12 +100,13 @@ SCORES: dict[str, Callable[[Trace, BaseEstimator, list[Column]], int]] = {
 
 
 def detector(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
-    """A detector of scikit-learn: -1 for anomalies, by the sign of the margin."""
+    """A detector of scikit-learn: -1 for anomalies, where its decision is negative."""
     scores = SCORES[f"{library_of(est)}.{type(est).__name__}"](trace, est, columns)
     offset = float(np.ravel(trace.attribute(est, "offset_"))[0])
-    margin = trace.arith(scores, "subtract", [offset])
+    decision = trace.arith(scores, "subtract", [offset])
+    margin = trace.builder.add(numeric.Apply, decision, function="negate")
     # a row on the boundary is an anomaly for support vectors alone
-    strict = type(est).__name__ == "OneClassSVM"
+    strict = type(est).__name__ != "OneClassSVM"
     label = trace.builder.add(outputs.Above, margin, limit=0.0, strict=strict)
     return ConvertedModel(label, LABELS, None, margin)
 
@@ -114,7 +117,10 @@ def anomaly_detector(trace: Trace, est: BaseEstimator, columns: list[Column]) ->
     key = f"{library_of(inner)}.{type(inner).__name__}"
     trace.require(key in SCORES, f"a detector {key}; use one of {', '.join(SCORES)}")
     add, array = trace.builder.add, trace.builder.array
-    margin = add(numeric.Apply, SCORES[key](trace, inner, columns), function="negate")
+    scores = SCORES[key](trace, inner, columns)
+    if (scale := scale_of(inner)) != 1:
+        scores = trace.arith(scores, "divide", [scale])
+    margin = add(numeric.Apply, scores, function="negate")
     score = add(outputs.Isotonic, margin, x=array(est.quantiles_), y=array(est.levels_))
     label = add(outputs.Above, score, limit=0.5, strict=False)
     return ConvertedModel(label, plain_classes(est.classes_), score, margin)

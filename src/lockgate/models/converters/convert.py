@@ -16,6 +16,7 @@ from lockgate.errors import NotCovered, PackedFormatError
 from lockgate.modeling.training.estimators import detects_anomalies, predicts_clusters
 from lockgate.models.converters.anomaly_models import ANOMALIES
 from lockgate.models.converters.bayes_models import BAYES
+from lockgate.models.converters.bins import BINS
 from lockgate.models.converters.curve_transformers import CURVE_TRANSFORMERS
 from lockgate.models.converters.encoders import ENCODERS
 from lockgate.models.converters.libraries import library_of, packages_of
@@ -45,6 +46,7 @@ CONVERTERS: dict[str, Converter] = {
     **CURVE_TRANSFORMERS,
     **SELECTORS,
     **ENCODERS,
+    **BINS,
     **LINEAR,
     **BAYES,
     **ANOMALIES,

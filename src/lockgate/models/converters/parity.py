@@ -16,6 +16,7 @@ from lockgate.contract.prediction import Output
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import LockgateError, NotCovered, SchemaViolation
+from lockgate.modeling.training.estimators import detects_anomalies
 from lockgate.models.converters.causes import columns_behind, describe_row, likely_causes
 from lockgate.models.converters.differences import relative_distances, within_rounding
 from lockgate.models.converters.edge_cases import edge_case_rows
@@ -285,6 +286,8 @@ def _compare_rows(
     gap = np.full(len(frame), np.inf)  # between the most probable classes
     distances, ours, expected = np.zeros(len(frame)), output.label, label
     labels = np.asarray(getattr(estimator, "classes_", ())).tolist()
+    if not labels and detects_anomalies(estimator):
+        labels = [-1, 1]  # decisions of detectors are positive for the rows that are none
     exchanged = len(labels) == 2 and list(packed.classes) == labels[::-1]
     if hasattr(estimator, "predict_proba") and output.score is None and packed.classes:
         raise NotCovered("the original has probabilities, and the written model has none")

@@ -19,6 +19,7 @@ from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.linear import Kernel, Linear
 from lockgate.models.packed.format.numeric import Apply, Arith, Concat, Select
 from lockgate.models.packed.format.operation import Operation
+from lockgate.models.packed.format.outputs import Isotonic
 from lockgate.models.packed.runtime.model import PackedModel
 
 if TYPE_CHECKING:
@@ -106,6 +107,10 @@ class _Sizes:
             return np.concatenate(sizes)
         if isinstance(op, Select):
             return sizes[0][list(op.columns)]
+        if isinstance(op, Isotonic):
+            x, y = self._model.arrays[op.x], self._model.arrays[op.y]
+            steepest = np.max(np.abs(np.diff(y) / np.diff(x)), initial=0.0)
+            return np.asarray((sizes[0] + np.abs(self._numbers(op.of[0]))) * steepest)
         if isinstance(op, (Arith, Kernel, Apply)):
             return self._of_single(index, op, sizes[0])
         largest = [size.max(axis=0, initial=0.0) for size in sizes]

@@ -11,7 +11,7 @@ import numpy as np
 from lockgate.data.transformers import CYCLES, circle
 from lockgate.models.converters.symbols import Column, Number, RawColumn, Sparse
 from lockgate.models.converters.trace import Trace
-from lockgate.models.packed.format import categorical, numeric
+from lockgate.models.packed.format import categorical, combinations, numeric
 from lockgate.models.packed.format.text import WeighTerms
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def normalizer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[
     if len(columns) == 1 and isinstance(columns[0], Sparse):
         return [Sparse(trace.builder.add(WeighTerms, columns[0].op, norm=est.norm))]
     return trace.columns_of(
-        trace.builder.add(numeric.RowNorm, trace.numbers(columns), norm=est.norm)
+        trace.builder.add(combinations.RowNorm, trace.numbers(columns), norm=est.norm)
     )
 
 
@@ -133,7 +133,7 @@ def polynomial_features(trace: Trace, est: BaseEstimator, columns: list[Column])
         for row in trace.attribute(est, "powers_")
     )
     return trace.columns_of(
-        trace.builder.add(numeric.Products, trace.numbers(columns), factors=factors)
+        trace.builder.add(combinations.Products, trace.numbers(columns), factors=factors)
     )
 
 
@@ -297,7 +297,7 @@ def combined(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Co
             operands.append(trace.builder.add(numeric.Select, parts, columns=(0,)))
         else:
             operands.append(trace.numbers([column]))
-    op = trace.builder.add(numeric.Combine, *operands, how=est.how)
+    op = trace.builder.add(combinations.Combine, *operands, how=est.how)
     return trace.columns_of(op, sources)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +12,9 @@ import msgspec
 import numpy as np
 
 from lockgate.contract.evaluation import EvaluateRequest
-from lockgate.contract.prediction import ModelFiles, OpenRequest, PredictionRegion, Predictor
+from lockgate.contract.prediction import ModelFiles, OpenRequest, Predictor
 from lockgate.contract.recipes import TWO_CLASSES, UNSUPERVISED
+from lockgate.contract.regions import PredictionRegion
 from lockgate.contract.requests import numpy_backend
 from lockgate.contract.tables import Table
 from lockgate.data.columns.rejections import RejectedRows
@@ -90,7 +92,7 @@ def assemble(
         output = predictor.predict(_accepted_rows(model, tune or table))
         region = None
         if coverage is not None:
-            region = _measure_region(coverage, predictor, tune, task, classes)
+            region = _measure_region(float(coverage), predictor, tune, task, classes)
         metrics = {} if test is None else _evaluate(predictor, test, score_threshold, region)
         reference = build_reference(
             features, schema, numpy_backend(), select_monitored_output(output, task)
@@ -160,11 +162,11 @@ def check_threshold(threshold: float | str | None, tune: object) -> None:
         raise UsageError(f"threshold is {threshold}, expected a number from 0 to 1")
 
 
-def check_coverage(coverage: float | None, tune: object) -> None:
+def check_coverage(coverage: object, tune: object) -> None:
     """Raise a `UsageError` for a share outside 0 to 1, or without rows to measure on."""
     if coverage is None:
         return
-    if not isinstance(coverage, (int, float)) or not 0 < coverage < 1:
+    if not isinstance(coverage, numbers.Real) or not 0 < float(coverage) < 1:
         raise UsageError(f"coverage is {coverage!r}, expected a number between 0 and 1")
     if tune is None:
         raise UsageError("coverage needs rows that the model was not fitted on: pass tune=(X, y)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lockgate.contract.prediction import PredictionRegion
+from lockgate.contract.regions import PredictionRegion
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.data_contract.rules import DataContract
 from lockgate.models.bundle.card import (

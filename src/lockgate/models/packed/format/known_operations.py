@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lockgate.models.packed.format.categorical import CODES
+from lockgate.models.packed.format.combinations import COMBINATIONS
 from lockgate.models.packed.format.curves import CURVES
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.linear import MODELS
@@ -20,6 +21,7 @@ OPERATIONS = {
     for operation in (
         *CELLS,
         *CODES,
+        *COMBINATIONS,
         *MODELS,
         *OUTPUTS,
         Forest,
