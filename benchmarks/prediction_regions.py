@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 import lockgate
 from lockgate.contract.regions import PredictionRegion
-from lockgate.modeling.statistics.conformal import measure_region
+from lockgate.modeling.metrics.conformal import measure_region
 from lockgate.modeling.training.estimators import get_classes, predict_output
 from lockgate.plugins.host.catalogue import Catalogue
 
@@ -108,7 +108,7 @@ def coverage(name: str, share: float, splits: int, seed: int = 0) -> tuple[float
 def report(splits: int = 200) -> str:
     """Measure, and write a page's section."""
     lines = [
-        "## Prediction intervals and sets: how often they hold the truth\n",
+        "## Coverage of prediction intervals and sets\n",
         f"Mean over {splits} random splits; split conformal prediction on a fifth of the rows.\n",
         "| rows and model | stated | test rows | later rows |",
         "|---|---|---|---|",

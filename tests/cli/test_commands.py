@@ -61,7 +61,7 @@ def test_init_overwrites_nothing(call: Run, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["--data", "rows.csv", "--target", "yy"], "did you mean 'y'"),
-        (["--data", "rows.csv"], "go together"),
+        (["--data", "rows.csv"], "column to predict is missing"),
         (["--data", "rows.txt", "--target", "y"], "expected one of .csv"),
         (["--data", "none.csv", "--target", "y"], "does not exist"),
     ],

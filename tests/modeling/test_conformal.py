@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import lockgate
 from lockgate.contract.prediction import Output
 from lockgate.contract.regions import PredictionRegion
-from lockgate.modeling.statistics.conformal import measure_region
+from lockgate.modeling.metrics.conformal import measure_region, measure_table_region
+from lockgate.testing.examples import example_table
 
 rng = np.random.default_rng(0)
 
@@ -114,5 +115,9 @@ def test_too_few_rows_and_models_without_scores_are_refused() -> None:
         measure_region(np.arange(30.0), Output(np.zeros(30)), 0.95)
     above = measure_region(np.arange(39.0), Output(np.zeros(39)), 0.95).above
     assert above == pytest.approx(38.0, rel=1e-9)
-    with pytest.raises(lockgate.UsageError, match="need a model with scores"):
-        measure_region(np.zeros(30, int), Output(np.array(["a"] * 30)), 0.9)
+    table = example_table("binary")
+    labels = Output(table.target)
+    with pytest.raises(lockgate.UsageError, match="sets need scores, and the model has none"):
+        measure_table_region(table, labels, "binary", ("no", "yes"), 0.9)
+    with pytest.raises(lockgate.UsageError, match="clustering has no true value"):
+        measure_table_region(table, labels, "clustering", (0, 1), 0.9)

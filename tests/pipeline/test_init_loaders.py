@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import lockgate
+from lockgate.plugins.host.params_file import read_params
 from tests.conftest import Run
 
 
@@ -89,14 +90,31 @@ def test_what_contradicts_is_refused(tmp_path: Path) -> None:
     rows().to_csv(tmp_path / "rows.csv", index=False)
     for options, words in (
         ({"data": tmp_path / "rows.csv", "loader": "sql", "target": "left"}, "pass one of them"),
-        ({"loader": "sql"}, "clustering or anomaly, which need none"),
-        ({"settings": {"id": "a"}}, "pass --data or --loader"),
+        ({"loader": "sql"}, "column to predict is missing.*clustering or anomaly"),
+        ({"settings": {"id": "a"}}, "pass data .--data. or a loader"),
+        ({"task": "regression"}, "target and task are of rows"),
+        ({"data": tmp_path / "rows.csv"}, "column to predict is missing"),
         ({"loader": "sqll", "target": "y"}, "did you mean 'sql'"),
         ({"loader": "sql", "target": "y", "settings": {"urll": "a"}}, "did you mean 'url'"),
     ):
         with pytest.raises(lockgate.LockgateError, match=words):
             lockgate.init(tmp_path / "p", **options)  # type: ignore[arg-type]  # of all kinds
         assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "model"),
+    [("auto", "logistic"), ("regression", "linear"), ("multiclass", "logistic")],
+)
+def test_the_task_that_is_asked_for_is_the_projects(
+    tmp_path: Path, task: str, model: str, call: Run
+) -> None:
+    frame = rows().assign(rating=np.arange(120) % 6)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    lockgate.init(tmp_path / "p", data=tmp_path / "rows.csv", target="rating", task=task)
+    call("lockgate", "run", "--no-run", cwd=tmp_path / "p")
+    params = read_params(tmp_path / "p" / "params.yaml")
+    assert (params["project"]["task"], [*params["model"]]) == (task, [model])
 
 
 @pytest.mark.parametrize(
@@ -118,5 +136,5 @@ def test_a_task_without_a_target_has_its_model_and_evaluator(
     assert chosen["evaluator"] == [task, "cost"]
     assert config["project"]["task"] == task
     assert loader_of(tmp_path / "p")["target"] is None
-    with pytest.raises(lockgate.SchemaViolation, match="takes no target"):
+    with pytest.raises(lockgate.UsageError, match=f"{task} needs no target"):
         lockgate.init(tmp_path / "q", data=tmp_path / "rows.csv", task=task, target="job")

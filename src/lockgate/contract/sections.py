@@ -50,7 +50,7 @@ class Project:
         "auto",
         choices=("auto", "binary", "multiclass", "regression", "clustering", "anomaly"),
         help="what to predict; auto: inferred from the target; clustering and anomaly take a table "
-        "without",
+        "without a target",
     )
 
 
@@ -134,7 +134,7 @@ class CellRules:
     computed: dict[str, str] = setting(
         {},
         help="new column: the difference or ratio of two, e.g. {per_order: dollars / orders, age: "
-        "visited - born}; dates differ in days, and what divides by 0 is missing",
+        "visited - born}; dates differ in days; division by 0 gives a missing value",
     )
     dates: str = setting(
         "parts",
@@ -195,9 +195,15 @@ class Split:
 class SearchSettings:
     """How parameters are searched."""
 
-    metric: str = setting("auto", choices=METRICS, help="auto: log_loss, or rmse for a regression")
+    metric: str = setting(
+        "auto",
+        choices=METRICS,
+        help="auto: log_loss, rmse for a regression, silhouette or score_shift",
+    )
     folds: int = setting(5, at_least=2, at_most=50, help="folds of the cross-validation")
-    seconds: float | None = setting(None, above=0, help="no trial starts after this time")
+    seconds: float | None = setting(
+        None, above=0, help="no trial of a model starts after this time"
+    )
     fusion: str = setting(
         "average",
         choices=("average", "vote", "stack"),

@@ -48,7 +48,7 @@ def check_cell_rules(schema: Schema, rules: CellRules, left_out: Sequence[str] =
         _check_kind("bins", name, kinds, ("number", "integer"), "numbers")
         if not edges or any(high <= low for low, high in itertools.pairwise(edges)):
             raise SchemaViolation([f"cells.bins.{name} is {edges}, expected rising edges"])
-    for name in rules.clips:
+    for name in set(rules.clips) - set(rules.computed):
         _check_kind("clips", name, kinds, ("number", "integer"), "numbers")
     for name, text in rules.computed.items():
         _check_computed(name, text, kinds)

@@ -89,7 +89,8 @@ def build_cell_steps(
         transformers.append(("dates", _build_date_pipeline(rules, requirements), by_kind["date"]))
     for number, (name, text) in enumerate(sorted(rules.computed.items())):
         left, right, how = parse_combination(text, f"cells.computed.{name}")
-        pipeline = _build_number_pipeline([0.0], rules, requirements, ("combine", Combined(how)))
+        clips = [rules.clips.get(name, rules.clip)]
+        pipeline = _build_number_pipeline(clips, rules, requirements, ("combine", Combined(how)))
         transformers.append((f"{COMPUTED}{number}", pipeline, [left, right]))
     for number, name in enumerate(by_kind.get("bins", [])):
         transformers.append((f"bins-{number}", Bins(list(rules.bins[name])), [name]))

@@ -147,8 +147,9 @@ def infer_task(train: Table, requested: str) -> str:
     if name is None:
         raise SchemaViolation(
             [
-                "the table has no target: set the loader's target, or group similar rows: lockgate "
-                "run project.task=clustering model=k-means evaluator=[clustering]"
+                "the table has no target: set the loader's target, or group similar rows: "
+                "lockgate run project.task=clustering model=k-means evaluator=[clustering], or "
+                "find unusual ones: project.task=anomaly model=isolation-forest evaluator=[anomaly]"
             ]
         )
     target = train.frame[name]

@@ -15,9 +15,9 @@ from lockgate.contract.regions import PredictionRegion
 from lockgate.contract.tables import Table
 from lockgate.errors import NotApplicable, PackedFormatError, PluginFailed, UsageError
 from lockgate.modeling.change import measure_rows
+from lockgate.modeling.metrics.conformal import measure_table_region
 from lockgate.modeling.metrics.decisions import best_f1_threshold, best_threshold
 from lockgate.modeling.metrics.losses import class_indices
-from lockgate.modeling.statistics.conformal import measure_region
 from lockgate.modeling.training.estimators import predict_output, predict_scores
 from lockgate.modeling.training.fitting import fit, loss_function
 from lockgate.modeling.training.threads import limit_threads
@@ -234,15 +234,8 @@ def _measure_region(
     coverage = stage.sections.decision.coverage
     if coverage is None:
         return None
-    if fitted.task in UNSUPERVISED:
-        raise UsageError(
-            f"decision.coverage is {coverage}, and the task {fitted.task} has no true value that "
-            "an interval could hold: leave it out"
-        )
     output = predict_output(candidate.estimator, tune.features, fitted.task, fitted.classes)
-    regression = fitted.task == "regression"
-    truth = tune.target if regression else class_indices(tune.target, fitted.classes)
-    return measure_region(truth, output, coverage, tune.weight)
+    return measure_table_region(tune, output, fitted.task, fitted.classes, coverage)
 
 
 def _choose_threshold(

@@ -51,7 +51,7 @@ def write_conf(
         "compressor": "" if content.task in UNSUPERVISED else "lasso",
         "evaluator": EVALUATORS[content.task],
         "name": quote(name),
-        "task": f"\n  task: {content.task}" if content.task in UNSUPERVISED else "",
+        "task": "" if content.asked_task == "auto" else f"\n  task: {content.task}",
         "path": "" if path is None else f"path: {quote(path.as_posix())}\n",
         "target": "null" if target is None else quote(target),
         "settings": "".join(

@@ -55,6 +55,8 @@ class DataSettings:
         Features of sentences, with the encoding that suits them.
     summary : str
         Rows, columns and target, in a sentence.
+    asked_task : str
+        The task as it was asked for, ``auto`` where it follows from the target.
 
     """
 
@@ -65,6 +67,7 @@ class DataSettings:
     left_out: list[str] = dataclasses.field(default_factory=list)
     texts: dict[str, str] = dataclasses.field(default_factory=dict)
     summary: str = ""
+    asked_task: str = "auto"
 
 
 def inspect_data(
@@ -229,9 +232,10 @@ def _describe(
     time = None if use_as_time is None else _find_time(table)
     if use_as_time is not None and time is not None and use_as_time(time):
         chosen["time"] = time
-    task = infer_task(table, task)
+    inferred = infer_task(table, task)
     left_out, texts = _find_texts(table)
-    return DataSettings(plugin, chosen, dict(kinds), task, left_out, texts, _summarize(table, task))
+    summary = _summarize(table, inferred)
+    return DataSettings(plugin, chosen, dict(kinds), inferred, left_out, texts, summary, task)
 
 
 def _find_texts(table: Table) -> tuple[list[str], dict[str, str]]:

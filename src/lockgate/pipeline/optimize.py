@@ -45,7 +45,9 @@ def work(stage: Stage) -> dict[str, float]:
             validation = CrossValidation(recipe, train, folds, metric, facts["positive"])
             searches[choice.name] = _search(stage, recipe, train, folds, validation, metric)
             _log_best(stage, choice.name, searches[choice.name], metric)
-        candidate, loss = _combine(stage, searches, train, folds, metric, facts["positive"])
+        candidate, loss = _fuse_and_calibrate(
+            stage, searches, train, folds, metric, facts["positive"]
+        )
         estimator = candidate.estimator
         if estimator is None:
             estimator = fit(candidate.recipe, candidate.params, train)
@@ -92,7 +94,7 @@ def _search(
     return search
 
 
-def _combine(
+def _fuse_and_calibrate(
     stage: Stage,
     searches: Mapping[str, SearchResult],
     train: Table,
@@ -120,9 +122,9 @@ def _combine(
         validation = CrossValidation(candidate.recipe, train, folds, metric, positive)
         loss = validation.measure(candidate.params).loss
         names = ", ".join(searches)
-        how = [search.fusion] * (len(searches) > 1) + [search.calibration] * (
-            search.calibration != "none"
-        )
+        how = [search.fusion] if len(searches) > 1 else []
+        if search.calibration != "none":
+            how.append(search.calibration)
         stage.log.info("%s of %s: loss %.4f (%s)", ", then ".join(how), names, loss, metric)
         best = min(result.best.loss for result in searches.values())
         if loss > best:

@@ -92,7 +92,7 @@ def create_project(
     directory : path-like
         Where; created if it does not exist.
     data : path-like, optional
-        CSV or Parquet file to train on, which is copied; by default an example.
+        CSV or Parquet file, or workbook, to train on, which is copied; by default an example.
     target : str, optional
         Column of `data` to predict; none for a task without a target.
     loader : str, optional
@@ -115,21 +115,13 @@ def create_project(
     ------
     UsageError
         If there is a project or other parameters already, ``dvc.yaml`` has stages of the
-        same name, a ``.gitignore`` hides the data, or only one of `data` and `target` is
-        passed.
+        same name, a ``.gitignore`` hides the data, or arguments contradict each other.
     DataError
         If the data cannot be used.
 
     """
     directory, data = Path(directory), None if data is None else Path(data)
-    if data is not None and loader is not None:
-        raise UsageError("--data names a file, and --loader loads rows by itself: pass one of them")
-    has_rows = data is not None or loader is not None
-    if has_rows != (target is not None or task in UNSUPERVISED):
-        raise UsageError(
-            "--data and --target go together: pass a file and its target column, or --task "
-            "clustering or anomaly, which need none"
-        )
+    _check_arguments(data, loader, target, task)
     existing = [path for path in PROJECT_PATHS if (directory / path).exists()]
     if existing:
         raise UsageError(
@@ -156,7 +148,9 @@ def create_project(
             use_as_time=use_as_time,
         )
     elif settings or kinds:
-        raise UsageError("--set and --kind describe rows: pass --data or --loader as well")
+        raise UsageError(
+            "settings and kinds (--set, --kind) describe rows: pass data (--data) or a loader"
+        )
     data_file = None if loader else raw / (data.name if data else "tumours.csv")
     # what a loader reads is there before
     files = [data_file] if data_file else _entries(raw)
@@ -189,6 +183,29 @@ def create_project(
         note,
         content.summary,
     )
+
+
+def _check_arguments(data: Path | None, loader: str | None, target: str | None, task: str) -> None:
+    """Refuse arguments that contradict each other."""
+    if data is not None and loader is not None:
+        raise UsageError("data is a file, and a loader loads rows by itself: pass one of them")
+    if data is None and loader is None:
+        if target is not None or task != "auto":
+            raise UsageError(
+                "target and task are of rows: pass data, a file (lockgate init --data FILE "
+                "--target COLUMN), or a loader"
+            )
+        return
+    if task in UNSUPERVISED and target is not None:
+        raise UsageError(
+            f"task {task} needs no target, and it is {target!r}: leave it out; data.leave_out in "
+            "conf/config.yaml keeps a column from the model"
+        )
+    if task not in UNSUPERVISED and target is None:
+        raise UsageError(
+            "the column to predict is missing: pass target (--target COLUMN), or a task that needs "
+            "none, clustering or anomaly (--task)"
+        )
 
 
 def _entries(raw: Path) -> list[Path]:

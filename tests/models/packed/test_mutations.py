@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 
 COUNT = 500
-SEEDS = range(200) if os.environ.get("LOCKGATE_SOAK") else range(4)
+SEEDS = range(200) if os.environ.get("LOCKGATE_SOAK") else range(2)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

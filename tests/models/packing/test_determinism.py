@@ -30,7 +30,7 @@ import tempfile
 threads = int(sys.argv[1])
 for plugin, task in ((Logistic, "binary"), (Logistic, "multiclass"), (Linear, "regression"),
                      (Boosting, "binary"), (Boosting, "multiclass"), (Boosting, "regression")):
-    table = example_table(task, rows=2000)
+    table = example_table(task, rows=800)
     recipe = plugin().build(BuildRequest(schema=table.schema, task=task, seed=3))
     steps = build_cell_steps(table.schema, CellRules(), recipe.requirements)
     with limit_threads(threads):

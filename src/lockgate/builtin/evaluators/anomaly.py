@@ -18,7 +18,7 @@ MOST_COLUMNS = 12
 
 @lockgate.plugin
 class Anomaly:
-    """Whether as many rows are called anomalies as was said, which they are, and known ones."""
+    """Rate of anomalies, the most anomalous rows, and agreement with known anomalies."""
 
     known: str | None = lockgate.setting(
         None,
@@ -146,7 +146,7 @@ def _plot_scores(score: pd.Series | np.ndarray) -> lockgate.Plot:
     line = lockgate.Series("test rows", tuple(1 - shares), tuple(above.tolist()))
     return lockgate.Plot(
         "alarms",
-        "Rows called anomalies, by the share that is expected",
+        "Anomaly rate against the expected rate",
         "expected share (1 - threshold)",
         "share of the test rows",
         (line,),

@@ -51,7 +51,9 @@ def _summarize(
 ) -> tuple[str, ...]:
     silhouette = metrics.get("silhouette")
     if silhouette is None:
-        return ("all test rows are in one cluster: they cannot be told apart",)
+        return (
+            "the silhouette is undefined: all test rows are in one cluster, or each in its own",
+        )
     largest, empty = max(shares), sum(share == 0 for share in shares)
     messages = [
         f"{len(classes)} clusters, silhouette {silhouette.estimate:.2f} (1: far apart, 0: they "

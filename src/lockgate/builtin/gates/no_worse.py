@@ -29,7 +29,9 @@ class NoWorse:
     """
 
     metric: str = lockgate.setting(
-        "auto", help="roc_auc, log_loss, business.per_1000, ...; auto: roc_auc, accuracy or r2"
+        "auto",
+        help="roc_auc, log_loss, business.per_1000, ...; auto: roc_auc, accuracy, r2, "
+        "silhouette or score_shift",
     )
     margin: float = lockgate.setting(
         0.01, at_least=0, help="loss that is allowed, in the unit of the metric"

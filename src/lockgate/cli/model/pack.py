@@ -27,7 +27,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.argument("model", type=FILE)
 @click.option("--data", required=True, type=FILE, help="Training rows, all or a sample.")
-@click.option("--target", metavar="COLUMN", help="Target column; leave it out for clustering.")
+@click.option(
+    "--target", metavar="COLUMN", help="Target column; leave it out for clusters and anomalies."
+)
 @click.option(
     "--set",
     "settings",

@@ -64,7 +64,7 @@ def check_recipe(recipe: Recipe, plugin_name: str) -> None:
     if scores and not hasattr(recipe.estimator, "predict_proba"):
         name = type(recipe.estimator).__name__
         raise PluginFailed(
-            f"{plugin_name} returned {name}, which has no predict_proba; a classifier needs it"
+            f"{plugin_name} returned {name}, which has no predict_proba; scores need it"
         )
 
 

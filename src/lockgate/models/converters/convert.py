@@ -19,9 +19,10 @@ from lockgate.models.converters.bayes_models import BAYES
 from lockgate.models.converters.bins import BINS
 from lockgate.models.converters.curve_transformers import CURVE_TRANSFORMERS
 from lockgate.models.converters.encoders import ENCODERS
+from lockgate.models.converters.ensembles import ENSEMBLES
 from lockgate.models.converters.libraries import library_of, packages_of
 from lockgate.models.converters.linear_models import LINEAR
-from lockgate.models.converters.meta_estimators import ENSEMBLES, convert_model
+from lockgate.models.converters.meta_estimators import META_ESTIMATORS, convert_model
 from lockgate.models.converters.neighbor_models import NEIGHBOR_MODELS
 from lockgate.models.converters.outputs import exchange_classes
 from lockgate.models.converters.selectors import SELECTORS
@@ -54,6 +55,7 @@ CONVERTERS: dict[str, Converter] = {
     **TREES,
     **TEXTS,
     **ENSEMBLES,
+    **META_ESTIMATORS,
 }
 """Converters from estimators to operations, by library and class."""
 

@@ -21,10 +21,7 @@ from lockgate.models.converters.causes import columns_behind, describe_row, like
 from lockgate.models.converters.differences import relative_distances, within_rounding
 from lockgate.models.converters.edge_cases import edge_case_rows
 from lockgate.models.converters.fitted_columns import as_fitted
-from lockgate.models.converters.neighbor_ties import (
-    have_no_neighbors,
-    leave_out_ties,
-)
+from lockgate.models.converters.neighbor_ties import have_no_neighbors, leave_out_ties
 from lockgate.models.converters.term_sizes import rounding_bound
 from lockgate.models.packed.runtime.model import PackedModel
 
@@ -285,9 +282,9 @@ def _compare_rows(
     differs, close = np.zeros(len(frame), bool), np.zeros(len(frame), bool)
     gap = np.full(len(frame), np.inf)  # between the most probable classes
     distances, ours, expected = np.zeros(len(frame)), output.label, label
-    labels = np.asarray(getattr(estimator, "classes_", ())).tolist()
-    if not labels and detects_anomalies(estimator):
-        labels = [-1, 1]  # decisions of detectors are positive for the rows that are none
+    # decisions of detectors are positive for the rows that are no anomalies
+    default = (-1, 1) if detects_anomalies(estimator) else ()
+    labels = np.asarray(getattr(estimator, "classes_", default)).tolist()
     exchanged = len(labels) == 2 and list(packed.classes) == labels[::-1]
     if hasattr(estimator, "predict_proba") and output.score is None and packed.classes:
         raise NotCovered("the original has probabilities, and the written model has none")

@@ -269,7 +269,7 @@ def parts_of_dates(trace: Trace, est: BaseEstimator, columns: list[Column]) -> l
         trace.use(column.source, "date")
         op = trace.builder.add(numeric.Date, column=column.source)
         sources = frozenset({column.source})
-        if not getattr(est, "cyclic", False):
+        if not est.cyclic:
             date_parts += trace.columns_of(op, sources)
             continue
         date_parts.append(Number(op, 0, sources))

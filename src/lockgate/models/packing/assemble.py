@@ -61,6 +61,7 @@ def assemble(
 ) -> Bundle:
     """Write a bundle around the files of a model, and open it."""
     from lockgate.data.schema import fit_schema
+    from lockgate.modeling.metrics.conformal import measure_table_region
     from lockgate.modeling.statistics.histograms import build_reference, select_monitored_output
 
     _refuse_other_folder(path)
@@ -92,7 +93,9 @@ def assemble(
         output = predictor.predict(_accepted_rows(model, tune or table))
         region = None
         if coverage is not None:
-            region = _measure_region(float(coverage), predictor, tune, task, classes)
+            assert tune is not None  # it was checked
+            tuned = predictor.predict(tune.frame)
+            region = measure_table_region(tune, tuned, task, classes, float(coverage))
         metrics = {} if test is None else _evaluate(predictor, test, score_threshold, region)
         reference = build_reference(
             features, schema, numpy_backend(), select_monitored_output(output, task)
@@ -170,18 +173,6 @@ def check_coverage(coverage: object, tune: object) -> None:
         raise UsageError(f"coverage is {coverage!r}, expected a number between 0 and 1")
     if tune is None:
         raise UsageError("coverage needs rows that the model was not fitted on: pass tune=(X, y)")
-
-
-def _measure_region(
-    coverage: float, predictor: Predictor, tune: Table | None, task: str, classes: tuple[Any, ...]
-) -> PredictionRegion:
-    from lockgate.modeling.metrics.losses import class_indices
-    from lockgate.modeling.statistics.conformal import measure_region
-
-    if tune is None or task in UNSUPERVISED:
-        raise UsageError(f"coverage needs a target: the task is {task}")
-    truth = tune.target if task == "regression" else class_indices(tune.target, classes)
-    return measure_region(truth, predictor.predict(tune.frame), coverage, tune.weight)
 
 
 def _accepted_rows(model: Model, table: Table) -> pd.DataFrame:

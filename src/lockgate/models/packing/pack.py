@@ -58,8 +58,8 @@ def pack(
     Parameters
     ----------
     estimator : fitted estimator
-        A scikit-learn classifier, regressor, clustering, or a pipeline that ends
-        in one; other libraries' models where a plugin converts them.
+        A scikit-learn classifier, regressor, clustering, detector of anomalies, or a pipeline
+        that ends in one; other libraries' models where a plugin converts them.
     X : DataFrame, Series of texts, or array, shape (n, features)
         The rows that it was fitted on, or a sample of them: its inputs, the
         reference for monitors and the probe rows are taken from here.
@@ -71,8 +71,8 @@ def pack(
         Directory to write; by default `name` in the current directory. A bundle
         that exists is replaced in one step; anything else is an error.
     tune : (X, y), optional
-        Rows that it was not fitted on, to choose a threshold and for the reference
-        of scores.
+        Rows that it was not fitted on, to choose a threshold and the coverage on, and for the
+        reference of scores.
     test : (X, y), optional
         Rows to evaluate it on.
     threshold : float or {"f1"}, optional

@@ -38,7 +38,7 @@ class Combine(Operation, tag="combine", frozen=True):
         if self.how == "subtract":
             result = left - right
         else:
-            # the inner `where` avoids a warning; 0 divides nothing
+            # both branches are computed: the inner `where` avoids a division by zero
             result = xp.where(right == 0, math.nan, left / xp.where(right == 0, 1.0, right))
         return xp.where(xp.isfinite(result), result, math.nan)
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from lockgate.contract.prediction import Output
+from lockgate.contract.recipes import UNSUPERVISED
 from lockgate.contract.regions import PredictionRegion
+from lockgate.contract.tables import Table
 from lockgate.errors import UsageError
+from lockgate.modeling.metrics.losses import class_indices
 
-__all__ = ["measure_region"]
+__all__ = ["measure_region", "measure_table_region"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -19,10 +23,39 @@ ROUNDING = 1e-11
 """What is added to a bound, relative to the largest value: packed answers may differ by 1e-12."""
 
 
+def measure_table_region(
+    table: Table, output: Output, task: str, classes: Sequence[object], coverage: float
+) -> PredictionRegion:
+    """Return the region for a model's predictions on rows that it was not fitted on.
+
+    Raises
+    ------
+    UsageError
+        If the task has no truth, the model no scores, or the rows are too few.
+
+    """
+    if task in UNSUPERVISED:
+        raise UsageError(
+            f"coverage is {coverage}, and the task {task} has no true value that an interval could "
+            "hold: leave it out"
+        )
+    if task == "regression":
+        return measure_region(table.target, output, coverage, table.weight)
+    if output.score is None:
+        raise UsageError(
+            "prediction sets need scores, and the model has none: choose another, or leave the "
+            "coverage out"
+        )
+    truth = class_indices(table.target, classes)
+    return measure_region(truth, output, coverage, table.weight)
+
+
 def measure_region(
     truth: Array, output: Output, coverage: float, weight: Array | None = None
 ) -> PredictionRegion:
     """Return the region that held the truth of these rows as often as asked.
+
+    That is an interval around values, or a set by scores where the predictions have some.
 
     Parameters
     ----------
@@ -38,7 +71,7 @@ def measure_region(
     Raises
     ------
     UsageError
-        If the rows are too few for that share, or the model has no scores.
+        If the rows are too few for that share.
 
     Examples
     --------
@@ -48,8 +81,6 @@ def measure_region(
     (-5.0, 95.0)
 
     """
-    if output.score is None and not np.issubdtype(output.label.dtype, np.floating):
-        raise UsageError("prediction sets need a model with scores")
     miss = 1 - coverage
     if output.score is None:
         actual = truth.astype(float)
