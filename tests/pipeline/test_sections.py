@@ -553,8 +553,11 @@ def test_a_column_is_clipped_to_quantiles_of_its_own(make: Make) -> None:
     project = fitted(make({"cells.clips": {"size": 0.1}, **trees}, model="boosting"))
     train, prepared = project.part("train"), project.cells()
     low, high = train["size"].quantile([0.1, 0.9])
-    assert (prepared[:, 0].min(), prepared[:, 0].max()) == pytest.approx((low, high))
-    assert prepared[:, 1].max() == train["count"].max()
+    clipped = prepared[:, 2]  # behind those that are not clipped
+    assert (clipped.min(), clipped.max()) == pytest.approx((low, high))
+    assert prepared[:, 0].max() == train["count"].max()
+    compressed = make({"cells.clips": {"size": 0.1}, "compressor": {"lasso": {"plugin": "lasso"}}})
+    compressed.run("load", "optimize", "compress")  # lasso takes columns out of the numbers
     with pytest.raises(lockgate.SchemaViolation, match=r"cells.clips.colour: .* numbers"):
         loaded(make({"cells.clips": {"colour": 0.1}}))
 
@@ -572,6 +575,25 @@ def test_a_column_is_computed_of_two(make: Make) -> None:
     assert {column.name for column in opened(project).model.inputs} >= {"size", "count"}
     with pytest.raises(lockgate.SchemaViolation, match="expected two columns with a sign"):
         loaded(make({"cells.computed": {"per": "size"}}))
+
+
+def test_lasso_keeps_what_a_computed_column_needs(make: Make) -> None:
+    """The target depends on a ratio alone, which neither of its columns tells."""
+    settings = {
+        "cells.computed": {"per": "size / price"},
+        "compressor": {"lasso": {"plugin": "lasso"}},
+        "compression.max_loss": 0.05,
+    }
+    project = make(settings)
+    file = project.root / "data" / "raw" / "rows.csv"
+    frame = pd.read_csv(file)
+    ratio = frame["size"] / frame["price"].fillna(frame["price"].median())
+    frame["bought"] = np.where(ratio > ratio.median(), "yes", "no")
+    frame.to_csv(file, index=False)
+    project.run("load", "optimize", "compress")
+    inputs = {column.name for column in opened(project).model.inputs}
+    assert {"size", "price"} <= inputs
+    assert not {"count", "colour"} <= inputs
 
 
 @option("cells.dates")

@@ -76,9 +76,11 @@ def build_cell_steps(
     transformers: list[tuple[str, Any, list[str]]] = []
     if numbers:
         ordered = [name for name in names if name in numbers]
-        clips = [rules.clips.get(name, rules.clip) for name in ordered]
-        pipeline = _build_number_pipeline(clips, rules, requirements)
-        transformers.append(("numbers", pipeline, ordered))
+        shares = {name: rules.clips.get(name, rules.clip) for name in ordered}
+        for share in sorted(set(shares.values()), key=lambda value: (value != rules.clip, value)):
+            label = "numbers" if share == rules.clip else f"numbers-{share:g}"
+            pipeline = _build_number_pipeline(share, rules, requirements)
+            transformers.append((label, pipeline, [n for n in ordered if shares[n] == share]))
     if "category" in by_kind:
         encoder = _build_category_encoder(requirements.encoding, rules, requirements, task)
         transformers.append(("categories", encoder, by_kind["category"]))
@@ -89,8 +91,8 @@ def build_cell_steps(
         transformers.append(("dates", _build_date_pipeline(rules, requirements), by_kind["date"]))
     for number, (name, text) in enumerate(sorted(rules.computed.items())):
         left, right, how = parse_combination(text, f"cells.computed.{name}")
-        clips = [rules.clips.get(name, rules.clip)]
-        pipeline = _build_number_pipeline(clips, rules, requirements, ("combine", Combined(how)))
+        share = rules.clips.get(name, rules.clip)
+        pipeline = _build_number_pipeline(share, rules, requirements, ("combine", Combined(how)))
         transformers.append((f"{COMPUTED}{number}", pipeline, [left, right]))
     for number, name in enumerate(by_kind.get("bins", [])):
         transformers.append((f"bins-{number}", Bins(list(rules.bins[name])), [name]))
@@ -105,11 +107,11 @@ def build_cell_steps(
 
 
 def _build_number_pipeline(
-    clips: list[float], rules: CellRules, requirements: Requirements, *before: tuple[str, Any]
+    clip: float, rules: CellRules, requirements: Requirements, *before: tuple[str, Any]
 ) -> Any:
     steps: list[tuple[str, Any]] = [*before]
-    if any(clips):
-        steps.append(("clip", Clip(clips[0] if len(set(clips)) == 1 else clips)))
+    if clip > 0:
+        steps.append(("clip", Clip(clip)))
     if requirements.imputed:
         # a column with values may have none in one of the folds
         imputer = SimpleImputer(

@@ -18,12 +18,12 @@ class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
 
     Parameters
     ----------
-    share : float or list of float
-        Quantiles are `share` and ``1 - share``, of each column where it is a list.
+    share : float
+        Quantiles are `share` and ``1 - share``.
 
     """
 
-    def __init__(self, share: float | list[float] = 0.01) -> None:
+    def __init__(self, share: float = 0.01) -> None:
         self.share = share
 
     def fit(self, X: ArrayLike, y: object = None) -> Clip:
@@ -33,11 +33,9 @@ class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         self.low_ = np.full(numbers.shape[1], -largest)
         self.high_ = np.full(numbers.shape[1], largest)
         known = ~np.isnan(numbers).all(axis=0)  # a column may have no values in a fold
-        shares = np.broadcast_to(np.asarray(self.share, dtype=float), (numbers.shape[1],))
-        for column in np.flatnonzero(known & (shares > 0)):
-            share = shares[column]
-            quantiles = np.nanquantile(numbers[:, column], [share, 1 - share])
-            self.low_[column], self.high_[column] = quantiles
+        if known.any():
+            quantiles = np.nanquantile(numbers[:, known], [self.share, 1 - self.share], axis=0)
+            self.low_[known], self.high_[known] = quantiles
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:

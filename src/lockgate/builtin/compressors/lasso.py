@@ -32,14 +32,14 @@ class Lasso:
         if request.train.schema.target is None:
             raise lockgate.NotApplicable("lasso selects the features that tell about a target")
         # the terms of texts are selected by the penalty of the model itself
-        features, texts = _list_features(candidate.recipe)
+        features, texts, computed = _list_features(candidate.recipe)
         if not features:
             raise lockgate.NotApplicable(
                 "the features are texts, whose terms lasso does not select"
             )
         limit = request.loss(candidate.estimator) + request.max_loss
         tried: set[tuple[str, ...]] = set()
-        path = self._selections(features, request)
+        path = self._selections(features, computed, request)
         for keep in request.progress(path, total=self.strengths, label="selections"):
             if not keep or len(keep) == len(features) or keep in tried:
                 continue
@@ -57,24 +57,34 @@ class Lasso:
         )
 
     def _selections(
-        self, features: list[str], request: lockgate.CompressRequest
+        self,
+        features: list[str],
+        computed: list[tuple[str, ...]],
+        request: lockgate.CompressRequest,
     ) -> Iterator[tuple[str, ...]]:
-        """Yield the selected features, strongest penalty first."""
+        """Yield the selected features, strongest penalty first.
+
+        A computed column that is selected keeps the features that it is computed of.
+        """
         import numpy as np
         from sklearn.preprocessing import StandardScaler
 
-        blocks = [_encode_feature(request, name) for name in features]
-        of_input = np.repeat(np.arange(len(features)), [block.shape[1] for block in blocks])
+        units = [*((name,) for name in features), *computed]
+        blocks = [_encode_unit(request, unit) for unit in units]
+        of_input = np.repeat(np.arange(len(units)), [block.shape[1] for block in blocks])
         inputs = np.nan_to_num(StandardScaler().fit_transform(np.hstack(blocks)))
         for share in np.geomspace(1, 0.001, self.strengths + 1)[1:]:
             coefficients = _fit_penalized(inputs, request, float(share))
             selected = np.unique(of_input[np.abs(coefficients).max(axis=0) > 0])
-            yield tuple(features[index] for index in selected)
+            kept = {name for index in selected for name in units[index]}
+            yield tuple(name for name in features if name in kept)
 
 
-def _list_features(recipe: lockgate.Recipe) -> tuple[list[str], list[str]]:
-    """Return the features that can be left out, and the texts."""
-    from lockgate.data.cell_rules import TEXT
+def _list_features(
+    recipe: lockgate.Recipe,
+) -> tuple[list[str], list[str], list[tuple[str, ...]]]:
+    """Return the features that can be left out, the texts, and those of computed columns."""
+    from lockgate.data.cell_rules import COMPUTED, TEXT
 
     if not recipe.steps or not hasattr(recipe.steps[0][1], "transformers"):
         raise lockgate.NotApplicable(
@@ -84,7 +94,8 @@ def _list_features(recipe: lockgate.Recipe) -> tuple[list[str], list[str]]:
     parts = recipe.steps[0][1].transformers
     texts = [name for part, _, names in parts for name in names if part.startswith(TEXT)]
     features = [name for _, _, names in parts for name in names if name not in texts]
-    return list(dict.fromkeys(features)), texts  # a column may be part of a computed one, too
+    computed = [tuple(names) for part, _, names in parts if part.startswith(COMPUTED)]
+    return list(dict.fromkeys(features)), texts, computed
 
 
 def _restrict_recipe(recipe: lockgate.Recipe, keep: tuple[str, ...]) -> lockgate.Recipe:
@@ -103,11 +114,19 @@ def _restrict_recipe(recipe: lockgate.Recipe, keep: tuple[str, ...]) -> lockgate
     return replace(recipe, steps=((name, narrowed), *remaining_steps))
 
 
-def _encode_feature(request: lockgate.CompressRequest, feature: str) -> np.ndarray:
-    """Return the columns that a feature is encoded as, shape (rows, columns)."""
+def _encode_unit(request: lockgate.CompressRequest, unit: tuple[str, ...]) -> np.ndarray:
+    """Return the columns that a feature, or a column of two, is encoded as, (rows, columns)."""
     import numpy as np
 
-    transformer = _restrict_recipe(request.candidate.recipe, (feature,)).steps[0][1]
+    from lockgate.data.cell_rules import COMPUTED
+
+    transformer = _restrict_recipe(request.candidate.recipe, unit).steps[0][1]
+    if len(unit) > 1:
+        transformer.transformers = [
+            part
+            for part in transformer.transformers
+            if part[0].startswith(COMPUTED) and tuple(part[2]) == unit
+        ]
     train = request.train
     return np.asarray(transformer.fit_transform(train.features, train.target), dtype=float)
 
