@@ -22,9 +22,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from lockgate.data.computed import Combined
 from lockgate.data.text_terms import CondensedTerms, HashedTerms, TextTerms
-from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero, Frequencies
+from lockgate.data.transformers import Bins, Clip, Combined, DateParts, EmptyToZero, Frequencies
 from lockgate.modeling.solvers.regressor import LeastSquares
 from lockgate.models.skops_file import write_estimator
 from lockgate.plugins.config.compose import compose_document

@@ -25,9 +25,9 @@ from lockgate.contract.recipes import Requirements
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Schema
 from lockgate.data.cell_checks import check_cell_rules
-from lockgate.data.computed import Combined, parse_combination
+from lockgate.data.computed import parse_combination
 from lockgate.data.text_terms import CondensedTerms, HashedTerms, TextTerms
-from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero, Frequencies
+from lockgate.data.transformers import Bins, Clip, Combined, DateParts, EmptyToZero, Frequencies
 
 __all__ = ["COMPUTED", "TEXT", "apply_cell_policies", "build_cell_steps"]
 

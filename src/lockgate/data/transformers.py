@@ -9,8 +9,18 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.dates import date_parts
+from lockgate.data.columns.frames import numbers_of
 
-__all__ = ["CYCLES", "Bins", "Clip", "DateParts", "EmptyToZero", "Frequencies", "circle"]
+__all__ = [
+    "CYCLES",
+    "Bins",
+    "Clip",
+    "Combined",
+    "DateParts",
+    "EmptyToZero",
+    "Frequencies",
+    "circle",
+]
 
 
 class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -86,6 +96,8 @@ class Bins(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         indicators: np.ndarray = (in_bin & ~np.isnan(numbers)[:, None]).astype(float)
         return indicators
 
+
+MICROS_A_DAY = 86_400e6
 
 CYCLES = (12, 7, 24)
 """Months of a year, days of a week, hours of a day."""
@@ -167,3 +179,39 @@ def _texts(cells: pd.Series) -> list[str | None]:
         None if missing else category_text(cell)
         for cell, missing in zip(cells.tolist(), cells.isna(), strict=True)
     ]
+
+
+class Combined(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Subtract or divide two columns of numbers or dates; dates are days since 1970.
+
+    The result is missing where a cell is, and where it is not a finite number, as when dividing
+    by 0.
+
+    Parameters
+    ----------
+    how : {"subtract", "divide"}
+        What is computed.
+
+    """
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def fit(self, X: ArrayLike, y: object = None) -> Combined:
+        """Do nothing but note the number of columns."""
+        self.n_features_in_ = np.shape(X)[1]
+        return self
+
+    def transform(self, X: pd.DataFrame | np.ndarray) -> np.ndarray:
+        """Return a column, shape (rows, 1)."""
+        frame = pd.DataFrame(X)
+        left, right = (_as_days(frame.iloc[:, k]) for k in (0, 1))
+        with np.errstate(all="ignore"):
+            result = left / right if self.how == "divide" else left - right
+        return np.where(np.isfinite(result), result, np.nan)[:, None]
+
+
+def _as_days(cells: pd.Series) -> np.ndarray:
+    numbers = numbers_of(cells)
+    is_date = pd.api.types.is_datetime64_any_dtype(cells)
+    return numbers / MICROS_A_DAY if is_date else numbers

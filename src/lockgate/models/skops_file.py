@@ -59,9 +59,8 @@ LARGEST = 1 << 30
 def own_types() -> tuple[type, ...]:
     """Return lockgate's classes that a model may contain."""
     # imported here: their modules import scikit-learn and pandas
-    from lockgate.data.computed import Combined
     from lockgate.data.text_terms import CondensedTerms, HashedTerms, TextTerms
-    from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero, Frequencies
+    from lockgate.data.transformers import Bins, Clip, Combined, DateParts, EmptyToZero, Frequencies
     from lockgate.modeling.solvers.regressor import LeastSquares
     from lockgate.modeling.training.anomaly_detector import AnomalyDetector
     from lockgate.modeling.training.fusion import Member, VoteShares

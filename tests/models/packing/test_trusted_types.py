@@ -17,9 +17,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import lockgate
 from lockgate.contract.requests import numpy_backend
-from lockgate.data.computed import Combined
 from lockgate.data.text_terms import CondensedTerms, HashedTerms, TextTerms
-from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero, Frequencies
+from lockgate.data.transformers import Bins, Clip, Combined, DateParts, EmptyToZero, Frequencies
 from lockgate.modeling.solvers.regressor import LeastSquares
 from lockgate.modeling.training.anomaly_detector import AnomalyDetector
 from lockgate.modeling.training.fusion import Member, VoteShares

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_clusterer, is_outlier_detector
 
 from lockgate.contract.prediction import Output
 from lockgate.contract.recipes import TWO_CLASSES
@@ -97,6 +96,8 @@ def find_positive(target: np.ndarray, task: str, chosen: object = "") -> str:
 
 def predicts_clusters(estimator: BaseEstimator) -> bool:
     """Whether an estimator groups rows without a target."""
+    from sklearn.base import is_clusterer  # stages that fit nothing do not load it
+
     try:
         return bool(is_clusterer(estimator))
     except (AttributeError, TypeError):  # not one of scikit-learn's classes
@@ -105,6 +106,8 @@ def predicts_clusters(estimator: BaseEstimator) -> bool:
 
 def detects_anomalies(estimator: BaseEstimator) -> bool:
     """Whether an estimator tells rows unlike the others, without a target."""
+    from sklearn.base import is_outlier_detector
+
     try:
         return bool(is_outlier_detector(estimator))
     except (AttributeError, TypeError):  # not one of scikit-learn's classes
