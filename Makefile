@@ -52,7 +52,7 @@ bench: .venv/.dev  ## measure every figure of docs/benchmarks.md anew
 	$(BIN)/python -m benchmarks
 
 soak: .venv/.dev  ## long runs: kills, swaps, fuzzing, full disks, many seeds; goes on where it was interrupted
-	LOCKGATE_SOAK=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/soak tests/data tests/serving tests/registry tests/models tests/pipeline/test_merges.py tests/pipeline/test_choices.py tests/pipeline/test_replaced_choices.py tests/builtin tests/pipeline/test_real_files.py tests/cli/test_hostile_folders.py $(ARGS) || test $$? -eq 5
+	LOCKGATE_SOAK=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/soak tests/data tests/serving tests/registry tests/models tests/pipeline/test_merges.py tests/pipeline/test_choices.py tests/pipeline/test_replaced_choices.py tests/builtin tests/pipeline/test_real_files.py tests/pipeline/test_commands.py tests/extensions tests/cli/test_hostile_folders.py $(ARGS) || test $$? -eq 5
 
 lock:  ## resolve requirements/*.txt anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \

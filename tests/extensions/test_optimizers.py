@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -58,6 +59,10 @@ def test_it_continues_the_better_points(halving: Any) -> None:
     assert whole.loss == pytest.approx(search.best.loss, rel=1e-9)
 
 
+@pytest.mark.skipif(
+    not os.environ.get("LOCKGATE_SOAK"),
+    reason="a quarter of a minute; test_installed_plugins runs a project: make soak",
+)
 def test_it_runs_in_a_project(project: Path, site: Path, call: Run) -> None:
     done = call(
         "lockgate",

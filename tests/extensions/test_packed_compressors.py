@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,10 @@ def test_it_passes_the_kit(rounding: type) -> None:
     check_plugin("compressor", rounding)
 
 
+@pytest.mark.skipif(
+    not os.environ.get("LOCKGATE_SOAK"),
+    reason="a quarter of a minute; test_installed_plugins runs a project: make soak",
+)
 def test_it_changes_the_bundle_of_a_run(
     rounding: type, site: Path, call: Run, project: Path
 ) -> None:

@@ -216,6 +216,10 @@ def test_dvc_refuses_what_lockgate_refuses(fresh: Path, monkeypatch: pytest.Monk
         compose(fresh)
 
 
+@pytest.mark.skipif(
+    not os.environ.get("LOCKGATE_SOAK"),
+    reason="half a minute; test_replaced_choices refuses another: make soak",
+)
 def test_an_experiment_that_would_lose_edits_is_refused(
     call: Run, project: Path, tmp_path: Path
 ) -> None:

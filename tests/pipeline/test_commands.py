@@ -1,6 +1,7 @@
 """The three ways to run a real project: lockgate run, dvc exp run -S, dvc repro."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -157,12 +158,20 @@ def test_a_renamed_column_is_named(
     assert words in done.stderr
 
 
+@pytest.mark.skipif(
+    not os.environ.get("LOCKGATE_SOAK"),
+    reason="a quarter of a minute; test_experiments_compose runs one experiment: make soak",
+)
 def test_a_queue_of_experiments(call: Run, project: Path) -> None:
     done = call("lockgate", "run", "-m", "optimizer.grid.points=2,3", cwd=project)
     assert "Queued" in done.stdout
     assert len(re.findall("Queued experiment", done.stdout)) == 2
 
 
+@pytest.mark.skipif(
+    not os.environ.get("LOCKGATE_SOAK"),
+    reason="half a minute; test_sections has the setting: make soak",
+)
 def test_a_strict_budget_fails_where_a_step_does_not_help(call: Run, project: Path) -> None:
     done = call(
         "lockgate", "run", "compressor=prune", "compression.strict=true", cwd=project, code=None

@@ -27,10 +27,11 @@ CASES: list[tuple[str, str]] = [
     (name, task) for name in MODELS for task in TASKS_OF.get(name, SUPERVISED)
 ]
 CASES += [("[logistic,tree]", "binary"), ("[linear,tree]", "regression")]
-if not os.environ.get("LOCKGATE_SOAK"):
-    CASES = [("k-means", "clustering")]  # the others take half a minute each: make soak
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("LOCKGATE_SOAK"),
+    reason="half a minute each: make soak; test_installed_plugins runs a project by every door",
+)
 
 
 @pytest.fixture(scope="module")
