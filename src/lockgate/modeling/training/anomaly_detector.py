@@ -55,10 +55,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     Examples
     --------
     >>> from sklearn.mixture import GaussianMixture
-    >>> rows = np.linspace(-1, 1, 101)[:, None]
+    >>> rows = np.linspace(-1, 1, 1001)[:, None]
     >>> detector = AnomalyDetector(GaussianMixture()).fit(rows)
-    >>> detector.predict_proba(np.array([[0.0], [0.5], [9.0]]))[:, 1].round(1).tolist()
-    [0.0, 0.5, 1.0]
+    >>> detector.predict_proba(np.array([[0.25], [0.5], [9.0]]))[:, 1].round(2).tolist()
+    [0.25, 0.5, 1.0]
 
     """
 
