@@ -73,7 +73,7 @@ CASES: dict[str, tuple[Callable[[], Rows], Any]] = {
 def _hits(
     model: Any, region: PredictionRegion, X: Array, y: Array, classes: tuple[Any, ...]
 ) -> Array:
-    output = region.around(predict_output(model, X, _task(classes), classes))
+    output = region.attach(predict_output(model, X, _task(classes), classes))
     if output.low is not None and output.high is not None:
         return np.asarray((y >= output.low) & (y <= output.high))
     assert output.sets is not None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import lockgate
 from lockgate.contract.prediction import Output
-from lockgate.contract.regions import PredictionRegion
+from lockgate.contract.regions import IntervalRegion, PredictionRegion, SetRegion, list_regions
 from lockgate.modeling.metrics.conformal import measure_region, measure_table_region
 from lockgate.testing.examples import example_table
 
@@ -20,7 +20,7 @@ rng = np.random.default_rng(0)
 
 
 def covered(region: PredictionRegion, truth: np.ndarray, output: Output) -> float:
-    around = region.around(output)
+    around = region.attach(output)
     if around.sets is not None:
         return float(around.sets[np.arange(len(truth)), truth].mean())
     return float(((truth >= around.low) & (truth <= around.high)).mean())
@@ -51,7 +51,7 @@ def test_sets_of_classes_hold_the_truth(classes: int) -> None:
         outputs = [Output(truth[part], given_score[part]) for part in (tune, test)]
         region = measure_region(truth[tune], outputs[0], 0.9)
         shares.append(covered(region, truth[test], outputs[1]))
-        sizes.append(region.around(outputs[1]).sets.sum(axis=1).mean())
+        sizes.append(region.attach(outputs[1]).sets.sum(axis=1).mean())
     assert np.mean(shares) == pytest.approx(0.9, abs=0.01)
     assert 1 < np.mean(sizes) < classes
 
@@ -80,19 +80,21 @@ def test_a_row_has_the_region_that_it_has_among_others(classes: Any, seed: int) 
     draw = np.random.default_rng(seed)
     value = draw.normal(size=9)
     if not classes:
-        region, output = PredictionRegion(0.9, below=1.0, above=2.0), Output(value)
+        region: PredictionRegion = IntervalRegion(0.9, 1.0, 2.0)
+        output = Output(value)
     else:
         score = draw.random(9) if len(classes) == 2 else draw.dirichlet([1, 1, 1], 9)
-        region = PredictionRegion(0.9, least_score=float(draw.random()))
+        region = SetRegion(0.9, float(draw.random()))
         output = Output(np.array(classes)[np.zeros(9, int)], score)
-    columns = region.around(output).columns(classes)
+    columns = region.attach(output).columns(classes)
     scores: Any = [None] * 9 if output.score is None else output.score.tolist()
     for row in range(9):
-        interval, members = region.around_row(output.label[row], scores[row], classes)
+        score = None if scores[row] is None else [scores[row]]
+        intervals, sets = list_regions(region, [output.label[row]], score, classes)
         if classes:
-            assert json.loads(columns["set"][row]) == members
+            assert sets == [json.loads(columns["set"][row])]
         else:
-            assert interval == [columns["low"][row], columns["high"][row]]
+            assert intervals == [[columns["low"][row], columns["high"][row]]]
 
 
 def test_rows_that_tie_on_a_bound_are_held() -> None:

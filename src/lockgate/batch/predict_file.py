@@ -241,7 +241,7 @@ def _write_predictions(
     """Write a part; its rejected rows first, so that an existing part is complete."""
     rejected = RejectedRows()
     output = model.predict(chunk.columns, rejected=rejected, **options)
-    output = output if region is None else region.around(output)
+    output = output if region is None else region.attach(output)
     check(chunk, part, rejected)
     reasons = {
         int(chunk.numbers[row]): [message.replace(f" in row {row}", "") for message in messages]

@@ -61,6 +61,22 @@ class Output:
     high: np.ndarray | None = None
     sets: np.ndarray | None = None
 
+    def class_scores(self) -> np.ndarray:
+        """Return the probability of each class, shape (n, classes), also of two.
+
+        Raises
+        ------
+        ValueError
+            If there are no scores.
+
+        """
+        import numpy as np
+
+        if self.score is None:
+            raise ValueError("these predictions have no scores")
+        score = np.asarray(self.score)
+        return np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
+
     def columns(self, classes: Sequence[Any]) -> dict[str, np.ndarray]:
         """Return the predictions as columns, by the names that every table of them has.
 

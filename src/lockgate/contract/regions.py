@@ -1,87 +1,144 @@
-"""What surrounds a prediction so that the truth lies in it as often as was said."""
+"""Prediction intervals and sets of classes, which hold the truth for a stated share of rows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeAlias
 
-from lockgate.contract.prediction import Output
+import msgspec
+import numpy as np
 
-__all__ = ["PredictionRegion"]
+from lockgate.contract.prediction import Output, members_of
+
+__all__ = ["IntervalRegion", "PredictionRegion", "SetRegion", "list_regions", "region_of_row"]
 
 
-@dataclass(frozen=True)
-class PredictionRegion:
-    """What surrounds a prediction so that the truth lies in it as often as was said.
+class IntervalRegion(
+    msgspec.Struct, frozen=True, tag="interval", tag_field="kind", forbid_unknown_fields=True
+):
+    """The interval around a regression's value.
 
-    Split conformal prediction (Vovk, Gammerman and Shafer, 2005; Lei et al., 2018; sets of
-    classes: Sadinle, Lei and Wasserman, 2019): the share holds on average for rows like those
-    that the region was measured on.
+    Split conformal prediction (Vovk, Gammerman and Shafer, 2005; Lei et al., 2018): the share
+    holds on average for rows like those that the bounds were measured on.
 
     Attributes
     ----------
     coverage : float
-        Share of rows whose truth lies in the region, in (0, 1).
-    below, above : float or None
-        How far the interval of a regression reaches below and above the value.
-    least_score : float or None
-        Score from which a class is in the set of a classifier.
+        Share of rows whose true value lies in the interval, in (0, 1).
+    below, above : float
+        How far it reaches below and above the value.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> region = PredictionRegion(0.9, below=2.0, above=3.0)
-    >>> output = region.around(Output(np.array([10.0])))
+    >>> output = IntervalRegion(0.9, below=2.0, above=3.0).attach(Output(np.array([10.0])))
     >>> output.low.tolist(), output.high.tolist()
     ([8.0], [13.0])
 
     """
 
     coverage: float
-    below: float | None = None
-    above: float | None = None
-    least_score: float | None = None
+    below: float
+    above: float
 
-    def problem(self, task: str) -> str:
-        """Return what is wrong with it as the region of a task's predictions; empty if nothing."""
-        bounds = (self.below, self.above)
-        if not 0 < self.coverage < 1:
-            return f"its coverage is {self.coverage}, expected a number between 0 and 1"
-        if task == "regression":
-            known = [bound for bound in bounds if bound is not None and math.isfinite(bound)]
-            if len(known) < 2 or sum(known) < 0 or self.least_score is not None:
-                return "it is not an interval around a value"
-        elif task not in ("binary", "multiclass"):
-            return f"the task {task} has none"
-        elif bounds != (None, None) or not 0 <= (self.least_score or 0.0) <= 1:
-            return "it is not a score from which classes are in a set"
-        elif self.least_score is None:
-            return "it has no score from which classes are in a set"
-        return ""
+    def attach(self, output: Output) -> Output:
+        """Return predictions with their intervals."""
+        return replace(output, low=output.label - self.below, high=output.label + self.above)
 
-    def around(self, output: Output) -> Output:
-        """Return predictions with their intervals or sets."""
-        import numpy as np
+    def is_valid(self, task: str) -> bool:
+        """Whether it can be the region of a task's predictions."""
+        reach = self.below + self.above
+        return task == "regression" and 0 < self.coverage < 1 and 0 <= reach < math.inf
 
-        if self.below is not None and self.above is not None:
-            low, high = output.label - self.below, output.label + self.above
-            return replace(output, low=low, high=high)
-        if self.least_score is None or output.score is None:
-            return output
-        score = np.asarray(output.score)
-        of_each = np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
-        return replace(output, sets=of_each >= self.least_score)
+    def describe(self) -> str:
+        """Return it as a sentence, for cards and logs."""
+        return (
+            f"The prediction interval reaches from {self.below:.4g} below the value to "
+            f"{self.above:.4g} above it, and holds the true value for {100 * self.coverage:.4g} % "
+            "of rows like the tune rows."
+        )
 
-    def around_row(
-        self, label: Any, score: Any, classes: Sequence[Any]
-    ) -> tuple[list[float] | None, list[Any] | None]:
-        """Return the interval of one value, or the set of classes for one row's scores."""
-        if self.below is not None and self.above is not None:
-            return [label - self.below, label + self.above], None
-        if self.least_score is None or score is None:
-            return None, None
-        of_each = score if isinstance(score, (list, tuple)) else (1 - score, score)
-        chosen = zip(classes, of_each, strict=True)
-        return None, [name for name, share in chosen if share >= self.least_score]
+
+class SetRegion(
+    msgspec.Struct, frozen=True, tag="set", tag_field="kind", forbid_unknown_fields=True
+):
+    """The set of classes that are likely enough.
+
+    Sadinle, Lei and Wasserman (2019), Least ambiguous set-valued classifiers; the share holds as
+    for `IntervalRegion`.
+
+    Attributes
+    ----------
+    coverage : float
+        Share of rows whose true class is in the set, in (0, 1).
+    min_score : float
+        Score from which a class is in it, in [0, 1].
+
+    Examples
+    --------
+    >>> output = Output(np.array(["no"]), np.array([0.3]))
+    >>> SetRegion(0.9, min_score=0.25).attach(output).sets.tolist()
+    [[True, True]]
+
+    """
+
+    coverage: float
+    min_score: float
+
+    def attach(self, output: Output) -> Output:
+        """Return predictions with their sets."""
+        return replace(output, sets=output.class_scores() >= self.min_score)
+
+    def is_valid(self, task: str) -> bool:
+        """Whether it can be the region of a task's predictions."""
+        in_range = 0 < self.coverage < 1 and 0 <= self.min_score <= 1
+        return task in ("binary", "multiclass") and in_range
+
+    def describe(self) -> str:
+        """Return it as a sentence, for cards and logs."""
+        return (
+            f"The prediction set has every class with a score of at least {self.min_score:.4g}, "
+            f"and holds the true one for {100 * self.coverage:.4g} % of rows like the tune rows."
+        )
+
+
+PredictionRegion: TypeAlias = IntervalRegion | SetRegion
+"""Prediction interval or set of a model."""
+
+
+def list_regions(
+    region: PredictionRegion | None, label: Any, score: Any, classes: Sequence[Any]
+) -> tuple[list[list[float]] | None, list[list[Any]] | None]:
+    """Return the intervals and the sets of predictions as lists; None for what there is not.
+
+    Parameters
+    ----------
+    region : PredictionRegion or None
+        That of the model, where it has one.
+    label, score : array-like, shape (n,) or (n, classes)
+        The predictions; `score` may be None.
+    classes : sequence
+        Labels in the order of the scores.
+
+    Examples
+    --------
+    >>> list_regions(SetRegion(0.9, min_score=0.25), ["no"], [0.3], ("no", "yes"))
+    (None, [['no', 'yes']])
+
+    """
+    if region is None:
+        return None, None
+    output = region.attach(Output(np.asarray(label), None if score is None else np.asarray(score)))
+    if output.low is not None and output.high is not None:
+        return np.stack([output.low, output.high], axis=1).tolist(), None
+    return None, None if output.sets is None else members_of(output.sets, classes)
+
+
+def region_of_row(
+    region: PredictionRegion | None, label: Any, score: Any, classes: Sequence[Any]
+) -> tuple[list[float] | None, list[Any] | None]:
+    """Return the interval and the set of a single prediction, as `list_regions` does of several."""
+    scores = None if score is None else [score]
+    intervals, sets = list_regions(region, [label], scores, classes)
+    return None if intervals is None else intervals[0], None if sets is None else sets[0]

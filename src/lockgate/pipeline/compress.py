@@ -21,7 +21,6 @@ from lockgate.modeling.metrics.losses import class_indices
 from lockgate.modeling.training.estimators import predict_output, predict_scores
 from lockgate.modeling.training.fitting import fit, loss_function
 from lockgate.modeling.training.threads import limit_threads
-from lockgate.models.bundle.card import describe_region
 from lockgate.models.packed.content import PackedContent
 from lockgate.models.packed.runtime.estimator import PackedEstimator
 from lockgate.models.packed.runtime.model import PackedModel
@@ -95,7 +94,7 @@ def work(stage: Stage) -> dict[str, float]:
         steps_file, {"metric": fitted.metric, "steps": steps, "rows": msgspec.to_builtins(parts)}
     )
     if region is not None:
-        stage.log.info("%s", describe_region(region))
+        stage.log.info("%s", region.describe())
     if threshold is not None:
         anomaly = fitted.task == "anomaly"
         rule = "decision.anomalies" if anomaly else stage.sections.decision.rule

@@ -75,7 +75,7 @@ def _run_evaluators(
             **stage.request_context(),
             predictor=predictor,
             table=test,
-            output=output if model.region is None else model.region.around(output),
+            output=output if model.region is None else model.region.attach(output),
             task=model.task,  # type: ignore[arg-type]  # checked by the load stage
             classes=model.classes,
             threshold=model.threshold,

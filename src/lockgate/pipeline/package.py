@@ -16,7 +16,6 @@ from lockgate.modeling.statistics.histograms import build_reference, select_moni
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.models.bundle.card import (
     describe_carried_rows,
-    describe_region,
     model_card,
 )
 from lockgate.models.bundle.environment import environment_of
@@ -118,7 +117,7 @@ def _format_card(
             f"(rule: {rule})."
         )
     if model.region is not None:
-        decision = f"{decision} {describe_region(model.region)}".strip()
+        decision = f"{decision} {model.region.describe()}".strip()
     return model_card(
         stage.sections.project.name,
         model.task,

@@ -51,7 +51,7 @@ class FinishedModel:
     threshold : float or None
         Smallest score for which the second of two classes is predicted.
     region : PredictionRegion or None
-        What surrounds a prediction.
+        Prediction interval or set.
     parent : str or None
         The last compressor that was applied to it.
 

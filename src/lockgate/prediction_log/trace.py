@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import msgspec
 
+from lockgate.contract.regions import region_of_row
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import LogError
 from lockgate.models.bundle.manifest import Manifest
@@ -75,10 +75,10 @@ def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
         record["origin"] = "unknown: the bundle's manifest has been deleted"
     else:
         record["origin"] = _describe_origin(manifest)
-        if manifest.region is not None:
-            label = record["value" if is_regression else "label"]
-            interval, members = manifest.region.around_row(label, record["score"], manifest.classes)
-            record |= {"interval": interval} if members is None else {"set": members}
+        label, score = record["value" if is_regression else "label"], record["score"]
+        interval, members = region_of_row(manifest.region, label, score, manifest.classes)
+        regions = {"interval": interval, "set": members}
+        record |= {name: part for name, part in regions.items() if part is not None}
     return record
 
 
@@ -112,7 +112,7 @@ def _describe_origin(manifest: Manifest) -> dict[str, Any]:
         "hashes": msgspec.to_builtins(manifest.hashes),
         "environment": msgspec.to_builtins(manifest.environment),
         "threshold": manifest.threshold,
-        "region": None if manifest.region is None else dataclasses.asdict(manifest.region),
+        "region": msgspec.to_builtins(manifest.region),
         "classes": manifest.classes,
         "files": manifest.files,
     }

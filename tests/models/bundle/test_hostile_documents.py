@@ -85,10 +85,12 @@ def test_a_value_of_another_type_is_refused(
 @pytest.mark.parametrize(
     "region",
     [
-        {"coverage": 7, "least_score": 0.1},
-        {"coverage": 0.9, "below": 1.0, "above": 1.0},
-        {"coverage": 0.9, "least_score": 1.5},
-        {"coverage": 0.9},
+        {"kind": "set", "coverage": 7, "min_score": 0.1},
+        {"kind": "interval", "coverage": 0.9, "below": 1.0, "above": 1.0},
+        {"kind": "set", "coverage": 0.9, "min_score": 1.5},
+        {"kind": "set", "coverage": 0.9},
+        {"kind": "box", "coverage": 0.9},
+        {"coverage": 0.9, "min_score": 0.1},
     ],
 )
 def test_a_region_that_is_none_of_the_task_is_refused(
@@ -97,5 +99,5 @@ def test_a_region_that_is_none_of_the_task_is_refused(
     folder = Path(shutil.copytree(good, tmp_path / "bundle"))
     manifest = json.loads((folder / "manifest.json").read_bytes())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "region": region}))
-    with pytest.raises(lockgate.BundleError, match="the region of its predictions"):
+    with pytest.raises(lockgate.BundleError, match="is damaged"):
         lockgate.open(folder)

@@ -10,7 +10,7 @@ import numpy as np
 
 from lockgate.contract.prediction import Output
 from lockgate.contract.recipes import UNSUPERVISED
-from lockgate.contract.regions import PredictionRegion
+from lockgate.contract.regions import IntervalRegion, PredictionRegion, SetRegion
 from lockgate.contract.tables import Table
 from lockgate.errors import UsageError
 from lockgate.modeling.metrics.losses import class_indices
@@ -91,12 +91,11 @@ def measure_region(
             _upper_quantile(sign * residual, miss / 2, weight) + ROUNDING * float(largest)
             for sign in (-1, 1)
         )
-        region = PredictionRegion(coverage, below=below, above=above)
+        region: PredictionRegion = IntervalRegion(coverage, below, above)
     else:
-        score = np.asarray(output.score)
-        of_each = np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
-        least = -_upper_quantile(-of_each[np.arange(len(truth)), truth], miss, weight)
-        region = PredictionRegion(coverage, least_score=max(least - ROUNDING, 0.0))
+        of_true = output.class_scores()[np.arange(len(truth)), truth]
+        least = -_upper_quantile(-of_true, miss, weight)
+        region = SetRegion(coverage, max(least - ROUNDING, 0.0))
     return region
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lockgate.contract.regions import PredictionRegion
 from lockgate.contract.tables import Column, Schema
 from lockgate.data.columns.personal import is_personal
 from lockgate.modeling.metrics.titles import metric_title
@@ -14,7 +13,7 @@ from lockgate.models.packed.format.linear import Kernel
 from lockgate.models.packed.format.neighbors import NearestRows, NeighborCells
 from lockgate.models.packed.runtime.model import PackedModel
 
-__all__ = ["describe_carried_rows", "describe_region", "model_card"]
+__all__ = ["describe_carried_rows", "model_card"]
 
 
 def describe_carried_rows(model: Model) -> list[str]:
@@ -33,21 +32,6 @@ def describe_carried_rows(model: Model) -> list[str]:
         f"The model file holds {rows:,} of the rows that it was trained on, as it needs them to "
         "predict: whoever has the bundle has them, scaled and encoded."
     ]
-
-
-def describe_region(region: PredictionRegion) -> str:
-    """Return what surrounds a prediction, in a sentence."""
-    share = f"{100 * region.coverage:.4g} %"
-    if region.least_score is not None:
-        return (
-            f"The set of a prediction has every class with a score of at least "
-            f"{region.least_score:.4g}, and for {share} of rows like the tune rows the true one."
-        )
-    return (
-        f"The interval of a prediction reaches from {region.below:.4g} below the value to "
-        f"{region.above:.4g} above it, and has the true value for {share} of rows like the tune "
-        "rows."
-    )
 
 
 def model_card(

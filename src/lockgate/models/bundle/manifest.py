@@ -101,7 +101,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     value_matrix : ValueMatrix or None
         Value of each outcome of a decision.
     region : PredictionRegion or None
-        What surrounds a prediction: intervals or sets.
+        Prediction interval or set.
     format : str
         Plugin that opens the model.
     model : list of str
@@ -164,8 +164,10 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = msgspec.json.decode(raw, type=Manifest)
     except UNREADABLE as error:
         raise BundleError(f"{path} is damaged: {error}") from None
-    if manifest.region is not None and (problem := manifest.region.problem(manifest.task)):
-        raise BundleError(f"{path} is damaged: the region of its predictions: {problem}")
+    if manifest.region is not None and not manifest.region.is_valid(manifest.task):
+        raise BundleError(
+            f"{path} is damaged: {manifest.region} is not a region of a {manifest.task} model"
+        )
     return manifest
 
 

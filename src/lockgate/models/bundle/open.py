@@ -12,6 +12,7 @@ import numpy as np
 
 from lockgate.contract.monitoring import ReferenceCounts
 from lockgate.contract.prediction import OpenRequest, Output, Predictor
+from lockgate.contract.regions import region_of_row
 from lockgate.contract.requests import Resources
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.parsing import read_columns
@@ -79,7 +80,7 @@ class Bundle:
         if output.missing or output.unknown:
             self._warn_of_filled(rows, output)
         region = self.manifest.region
-        return output if region is None else region.around(output)
+        return output if region is None else region.attach(output)
 
     @property
     def classes(self) -> tuple[Any, ...]:
@@ -100,11 +101,10 @@ class Bundle:
             If the model has no probabilities.
 
         """
-        score = self.predict(columns, **options).score
-        if score is None:
+        output = self.predict(columns, **options)
+        if output.score is None:
             raise UsageError(f"{self.manifest.name} has no probabilities: use predict")
-        score = np.asarray(score)
-        return np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
+        return output.class_scores()
 
     def predict_frame(self, columns: Columns, **options: Any) -> pd.DataFrame:
         """Return predictions as a table: label, or value, and the score of each class by its name.
@@ -177,9 +177,9 @@ class Bundle:
                 f"format {self.manifest.format} cannot predict a single row; use predict"
             )
         prediction: RowPrediction = predict_row(row)
-        if (region := self.manifest.region) is None:
-            return prediction
-        interval, members = region.around_row(prediction.label, prediction.score, self.classes)
+        interval, members = region_of_row(
+            self.manifest.region, prediction.label, prediction.score, self.classes
+        )
         return prediction._replace(interval=interval, set=members)
 
     def reference(self) -> ReferenceCounts:

@@ -44,7 +44,7 @@ class BundleContent:
     environment : Environment
         Versions that predictions depend on, and those of training.
     region : PredictionRegion or None
-        What surrounds a prediction.
+        Prediction interval or set.
     array_columns : tuple of str
         Columns of arrays to predict; empty where they are the model's inputs.
 

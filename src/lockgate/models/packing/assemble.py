@@ -219,7 +219,7 @@ def _evaluate(
         return {}
     name = EVALUATORS[model.task]
     output = predictor.predict(test.frame)
-    output = output if region is None else region.around(output)
+    output = output if region is None else region.attach(output)
     host = Host("pack")
     host.register("evaluator", name, Catalogue.installed().find("evaluator", name).load()())
     request = EvaluateRequest(

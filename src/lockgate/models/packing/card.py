@@ -10,7 +10,6 @@ from lockgate.contract.tables import Schema, Table
 from lockgate.data.data_contract.rules import DataContract
 from lockgate.models.bundle.card import (
     describe_carried_rows,
-    describe_region,
     model_card,
 )
 from lockgate.models.bundle.open_format import Model
@@ -55,7 +54,7 @@ def render_card(
     score_threshold : float or None
         Score from which the positive class is predicted, where one was set.
     region : PredictionRegion or None
-        What surrounds a prediction.
+        Prediction interval or set.
     contract : DataContract or None
         The data contract that the rows hold.
     test_rows : int
@@ -72,7 +71,7 @@ def render_card(
             f"`{model.classes[1]}` is predicted when the score is at least {score_threshold:.4g}."
         )
     if region is not None:
-        decision = f"{decision} {describe_region(region)}".strip()
+        decision = f"{decision} {region.describe()}".strip()
     known = {key: f"declared: {value}" for key, value in lineage.items()}
     origin = [f"- {key}: {known.pop(key, UNKNOWN)}" for key in ORIGIN]
     origin += [f"- {key}: {value}" for key, value in known.items()]

@@ -74,13 +74,6 @@ class LoadedModel:
             self.columns_from = _measure_columns_from(predictor, self.probes)
         self.regression = predictor.task == "regression"
 
-    def around_row(self, label: Any, score: Any) -> tuple[list[float] | None, list[Any] | None]:
-        """Return the interval or the set of a prediction, where the model has some."""
-        region = self.manifest.region
-        if region is None:
-            return None, None
-        return region.around_row(label, score, self.predictor.classes)
-
     @property
     def address(self) -> str:
         """Name and version."""

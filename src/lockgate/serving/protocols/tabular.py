@@ -86,7 +86,7 @@ def write_arrow_response(
     model = request.model
     output = Output(prediction.label, prediction.score, prediction.margin)
     if (region := model.manifest.region) is not None:
-        output = region.around(output)
+        output = region.attach(output)
     columns = output.columns(model.predictor.classes)
     origin = {"id": prediction_id, "model": model.name, "version": model.version}
     if prediction.filled:

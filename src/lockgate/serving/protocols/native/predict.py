@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
+from lockgate.contract.regions import list_regions, region_of_row
 from lockgate.serving.http.messages import (
     JSON,
     HTTPError,
@@ -15,7 +17,7 @@ from lockgate.serving.http.messages import (
     check_rows,
     read_body,
 )
-from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
+from lockgate.serving.prediction.model_store import ModelStore
 from lockgate.serving.prediction.requests import Filled, Prediction, PredictionRequest, to_lists
 from lockgate.serving.protocols.json_columns import decode_columns
 from lockgate.serving.protocols.json_rows import (
@@ -211,7 +213,8 @@ def write_row_response(
     origin = prediction_id, model.name, model.version
     filled = prediction.filled, prediction.warnings
     label, score = prediction.label, prediction.score
-    interval, members = model.around_row(label, score)
+    region, classes = model.manifest.region, model.predictor.classes
+    interval, members = region_of_row(region, label, score, classes)
     if model.regression:
         body: Any = Value(*origin, label, interval, *filled)
     else:
@@ -220,19 +223,11 @@ def write_row_response(
     return Response(200, encode(body), JSON)
 
 
-def around_rows(
-    model: LoadedModel, label: list[Any], score: list[Any] | None
-) -> tuple[list[Any] | None, list[Any] | None]:
-    """Return the intervals or the sets of several rows, None for refused rows."""
-    region = model.manifest.region
-    if region is None:
-        return None, None
-    pairs = [
-        (None, None) if value is None else model.around_row(value, score and score[row])
-        for row, value in enumerate(label)
-    ]
-    intervals, sets = ([pair[k] for pair in pairs] for k in (0, 1))
-    return (None, sets) if region.least_score is not None else (intervals, None)
+def _without_refused(part: list[Any] | None, refused: Collection[int]) -> list[Any] | None:
+    """Return what each row has, None for refused rows."""
+    if part is None:
+        return None
+    return [None if row in refused else value for row, value in enumerate(part)]
 
 
 def write_rows_response(
@@ -243,7 +238,9 @@ def write_rows_response(
     origin = prediction_id, model.name, model.version
     label, score, margin = to_lists(prediction)
     filled = prediction.filled, prediction.warnings
-    intervals, sets = around_rows(model, label, score)
+    region, classes = model.manifest.region, model.predictor.classes
+    regions = list_regions(region, prediction.label, prediction.score, classes)
+    intervals, sets = (_without_refused(part, prediction.refused) for part in regions)
     if model.regression:
         body: Any = Values(*origin, label, intervals, *filled, prediction.refused)
     else:

@@ -214,7 +214,7 @@ def _output_arrays(request: PredictionRequest, prediction: Prediction) -> dict[s
     )
     arrays = {"label": label, "value": label, "score": score, "margin": margin}
     if (region := request.model.manifest.region) is not None and label is not None:
-        output = region.around(Output(label, score, margin))
+        output = region.attach(Output(label, score, margin))
         arrays |= {"low": output.low, "high": output.high, "set": output.sets}
     return arrays
 
