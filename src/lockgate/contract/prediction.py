@@ -67,7 +67,7 @@ class Output:
         Raises
         ------
         ValueError
-            If there are no scores.
+            If the model has none.
 
         """
         import numpy as np
