@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import get_args
 
 from lockgate.contract.evaluation import ValueMatrix
+from lockgate.contract.recipes import Task
 from lockgate.contract.settings import setting
 
 __all__ = [
@@ -48,7 +50,7 @@ class Project:
     seed: int = setting(0, at_least=0, at_most=2**32 - 1, help="seed of all randomness")
     task: str = setting(
         "auto",
-        choices=("auto", "binary", "multiclass", "regression", "clustering", "anomaly"),
+        choices=("auto", *get_args(Task)),
         help="what to predict; auto: inferred from the target; clustering and anomaly take a table "
         "without a target",
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.settings import parse_kinds, parse_settings
+from lockgate.contract.recipes import Task
 from lockgate.pipeline.scaffold import create_project
 
 __all__ = ["command"]
@@ -40,7 +42,7 @@ __all__ = ["command"]
 @click.option("--target", metavar="COLUMN", help="Column to predict.")
 @click.option(
     "--task",
-    type=click.Choice(["auto", "binary", "multiclass", "regression", "clustering", "anomaly"]),
+    type=click.Choice(["auto", *get_args(Task)]),
     default="auto",
     help="What to predict; clustering (groups of rows) and anomaly (rows unlike the others) need "
     "no target.",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Union
+from typing import Any, Union, get_args
 
 import msgspec
 import numpy as np
 
-from lockgate.contract.recipes import TWO_CLASSES
+from lockgate.contract.recipes import TWO_CLASSES, Task
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import PackedFormatError
 from lockgate.models.packed.format.container import ArrayEntry, read_arrays, read_header, require
@@ -273,7 +273,7 @@ def _check_allowed(column: ColumnInput) -> None:
 def _check_answers(header: Header, shapes: list[Shape]) -> None:
     answers, count = header.answers, len(header.classes)
     require(
-        header.task in ("binary", "multiclass", "regression", "clustering", "anomaly"),
+        header.task in get_args(Task),
         f"unknown task {header.task!r}",
     )
     require(
