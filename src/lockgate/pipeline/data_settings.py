@@ -28,11 +28,37 @@ from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 from lockgate.suggestions import nearest
 
-__all__ = ["DataSettings", "inspect_data", "inspect_loader"]
+__all__ = ["DataSettings", "Declared", "inspect_data", "inspect_loader"]
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 
 TABLE_SETTINGS = ("id", "time", "group", "value", "weight", "horizon_days", "dates")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What the author of a project says of its data; the rest is detected.
+
+    Attributes
+    ----------
+    target : str or None
+        Column to predict; None for a task without a target.
+    settings : mapping
+        Settings of the loader by name; a text from a command line is converted.
+    kinds : mapping of str to str
+        Kinds of columns that should not be inferred.
+    task : str
+        What to predict; ``auto`` is inferred from the target.
+    use_as_time : callable
+        Called with the name of the only column of dates; whether rows are split by it.
+
+    """
+
+    target: str | None
+    settings: Mapping[str, Any]
+    kinds: Mapping[str, str]
+    task: str = "auto"
+    use_as_time: Callable[[str], bool] = lambda _: True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,31 +96,15 @@ class DataSettings:
     asked_task: str = "auto"
 
 
-def inspect_data(
-    path: Path,
-    target: str | None,
-    settings: Mapping[str, Any],
-    kinds: Mapping[str, str],
-    *,
-    task: str = "auto",
-    use_as_time: Callable[[str], bool] = lambda _: True,
-) -> DataSettings:
+def inspect_data(path: Path, declared: Declared) -> DataSettings:
     """Read the file once, so that a wrong column is reported here and not by a stage.
 
     Parameters
     ----------
     path : pathlib.Path
-        CSV or Parquet file; how a CSV file is written is detected.
-    target : str or None
-        Column to predict; None for a task without a target.
-    settings : mapping
-        Settings of the loader by name, instead of those that are detected.
-    kinds : mapping of str to str
-        Kinds of columns that should not be inferred.
-    task : str
-        What to predict; ``auto`` is inferred from the target.
-    use_as_time : callable
-        Called with the name of the only column of dates; whether rows are split by it.
+        CSV or Parquet file, whose format is detected, or a workbook.
+    declared : Declared
+        What need not be detected.
 
     Raises
     ------
@@ -105,7 +115,7 @@ def inspect_data(
 
     """
     if (ending := file_ending(path)) in WORKBOOKS:
-        return _inspect_workbook(path, target, settings, kinds, task, use_as_time)
+        return _inspect_workbook(path, declared)
     if ending not in FRAME_ENDINGS:
         raise DataError(
             f"{path} ends in {ending!r}, expected one of "
@@ -114,43 +124,33 @@ def inspect_data(
         )
     parquet = is_parquet(path)
     known = TABLE_SETTINGS if parquet else (*TABLE_SETTINGS, *CSV_SETTINGS)
-    for name in settings:
+    for name in declared.settings:
         if name not in known:
             raise UsageError(
                 f"unknown setting {name!r}{nearest(name, known)}; available: {', '.join(known)}"
             )
-    asked = "time" not in settings
-    settings = {name: value for name, value in settings.items() if (name, value) != ("time", "")}
+    plugin = "parquet" if parquet else "csv"
+    settings = _without_empty_time(declared.settings)
     values = check(
-        Catalogue.installed().find("loader", "parquet" if parquet else "csv").load(),
-        _convert_counts(settings) | {"path": path.as_posix(), "target": target},
+        Catalogue.installed().find("loader", plugin).load(),
+        _convert_counts(settings) | {"path": path.as_posix(), "target": declared.target},
         "",
     )
     settings = {name: value for name, value in values.items() if name in settings}
     written = {name: value for name, value in settings.items() if name in CSV_SETTINGS}
-    csv = CSVFormat() if parquet else detect_csv(path, written, kinds)
-    chosen: dict[str, Any] = {k: v for k, v in settings.items() if k in TABLE_SETTINGS}
-    table = read_table(path, target=target, kinds=kinds, csv=csv, **chosen)
+    csv = CSVFormat() if parquet else detect_csv(path, written, declared.kinds)
+    chosen = {k: v for k, v in settings.items() if k in TABLE_SETTINGS}
+    table = read_table(path, target=declared.target, kinds=declared.kinds, csv=csv, **chosen)
     default = CSVFormat()
     chosen |= {
         name: getattr(csv, name)
         for name in CSV_SETTINGS
         if getattr(csv, name) != getattr(default, name)
     }
-    plugin = "parquet" if parquet else "csv"
-    return _describe(plugin, table, chosen, kinds, task, use_as_time if asked else None)
+    return _describe(plugin, table, chosen, declared)
 
 
-def inspect_loader(
-    name: str,
-    root: Path,
-    target: str | None,
-    settings: Mapping[str, Any],
-    kinds: Mapping[str, str],
-    *,
-    task: str = "auto",
-    use_as_time: Callable[[str], bool] = lambda _: True,
-) -> DataSettings:
+def inspect_loader(name: str, root: Path, declared: Declared) -> DataSettings:
     """Load the rows of any loader once, so that a mistake is reported here and not by a stage.
 
     Parameters
@@ -159,8 +159,8 @@ def inspect_loader(
         Name of the loader.
     root : pathlib.Path
         Directory of the project, which its paths refer to.
-    target, settings, kinds, task, use_as_time
-        As for `inspect_data`; where a setting cannot be a text, its text is read as YAML.
+    declared : Declared
+        What need not be detected; where a setting cannot be a text, its text is read as YAML.
 
     Raises
     ------
@@ -176,19 +176,23 @@ def inspect_loader(
         key: value
         if not isinstance(value, str) or _takes_text(hints.get(key))
         else yaml.safe_load(value)
-        for key, value in settings.items()
-        if (key, value) != ("time", "")
+        for key, value in _without_empty_time(declared.settings).items()
     }
-    if target is not None:
-        chosen["target"] = target
+    if declared.target is not None:
+        chosen["target"] = declared.target
     values = check(plugin_class, chosen, f"loader.{name}")
     host = Host("init")
     host.register("loader", name, build(plugin_class, values, f"loader.{name}"))
-    table: Table = host.call("loader", name, LoadRequest(root=str(root), kinds=dict(kinds)))
+    request = LoadRequest(root=str(root), kinds=dict(declared.kinds))
+    table: Table = host.call("loader", name, request)
     # as they were given, so that a secret stays a name
     written = {key: value for key, value in chosen.items() if key != "target"}
-    asked = "time" not in settings and "time" in hints
-    return _describe(name, table, written, kinds, task, use_as_time if asked else None)
+    return _describe(name, table, written, declared, may_split="time" in hints)
+
+
+def _without_empty_time(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out an empty ``time``, which declares that rows are not split by time."""
+    return {name: value for name, value in settings.items() if (name, value) != ("time", "")}
 
 
 def _takes_text(hint: object) -> bool:
@@ -197,22 +201,15 @@ def _takes_text(hint: object) -> bool:
     return any(member is str or get_origin(member) is Literal for member in members)
 
 
-def _inspect_workbook(
-    path: Path,
-    target: str | None,
-    settings: Mapping[str, Any],
-    kinds: Mapping[str, str],
-    task: str,
-    use_as_time: Callable[[str], bool],
-) -> DataSettings:
+def _inspect_workbook(path: Path, declared: Declared) -> DataSettings:
     """Load a workbook from where it will lie in the project."""
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
         raw = Path(folder) / "data" / "raw"
         raw.mkdir(parents=True)
         shutil.copyfile(path, raw / path.name)
-        chosen = {**settings, "path": f"data/raw/{path.name}"}
+        settings = {**declared.settings, "path": f"data/raw/{path.name}"}
         content = inspect_loader(
-            "excel", Path(folder), target, chosen, kinds, task=task, use_as_time=use_as_time
+            "excel", Path(folder), dataclasses.replace(declared, settings=settings)
         )
     return dataclasses.replace(
         content, settings={k: v for k, v in content.settings.items() if k != "path"}
@@ -222,20 +219,27 @@ def _inspect_workbook(
 def _describe(
     plugin: str,
     table: Table,
-    settings: Mapping[str, Any],
-    kinds: Mapping[str, str],
-    task: str,
-    use_as_time: Callable[[str], bool] | None,
+    settings: dict[str, Any],
+    declared: Declared,
+    *,
+    may_split: bool = True,
 ) -> DataSettings:
     """Return what the configuration says of a table that was loaded with these settings."""
-    chosen = dict(settings)
-    time = None if use_as_time is None else _find_time(table)
-    if use_as_time is not None and time is not None and use_as_time(time):
-        chosen["time"] = time
-    inferred = infer_task(table, task)
+    time = _find_time(table) if may_split and "time" not in declared.settings else None
+    if time is not None and declared.use_as_time(time):
+        settings = settings | {"time": time}
+    task = infer_task(table, declared.task)
     left_out, texts = _find_texts(table)
-    summary = _summarize(table, inferred)
-    return DataSettings(plugin, chosen, dict(kinds), inferred, left_out, texts, summary, task)
+    return DataSettings(
+        plugin,
+        settings,
+        dict(declared.kinds),
+        task,
+        left_out,
+        texts,
+        _summarize(table, task),
+        declared.task,
+    )
 
 
 def _find_texts(table: Table) -> tuple[list[str], dict[str, str]]:

@@ -15,7 +15,7 @@ from lockgate.data.io.dvc_settings import find_dvc_repository
 from lockgate.data.io.scratch import scratch_folder
 from lockgate.errors import UsageError
 from lockgate.pipeline.conf_files import quote, read_template, slugify, write_conf
-from lockgate.pipeline.data_settings import DataSettings, inspect_data, inspect_loader
+from lockgate.pipeline.data_settings import DataSettings, Declared, inspect_data, inspect_loader
 from lockgate.pipeline.dvc_stages import add_stages
 from lockgate.pipeline.undo import undone_on_failure
 from lockgate.pipeline.version_control import check_not_ignored, init_version_control
@@ -129,24 +129,19 @@ def create_project(
             "create it in a folder of its own, e.g. lockgate init risk"
         )
     raw = directory / "data" / "raw"
+    declared = Declared(
+        target=target,
+        settings=settings or {},
+        kinds=kinds or {},
+        task=task,
+        use_as_time=use_as_time,
+    )
     column: str | None = EXAMPLE_TARGET
     content = EXAMPLE
     if data:
-        column = target
-        content = inspect_data(
-            data, target, settings or {}, kinds or {}, task=task, use_as_time=use_as_time
-        )
+        column, content = target, inspect_data(data, declared)
     elif loader:
-        column = target
-        content = inspect_loader(
-            loader,
-            directory,
-            target,
-            settings or {},
-            kinds or {},
-            task=task,
-            use_as_time=use_as_time,
-        )
+        column, content = target, inspect_loader(loader, directory, declared)
     elif settings or kinds:
         raise UsageError(
             "settings and kinds (--set, --kind) describe rows: pass data (--data) or a loader"

@@ -37,13 +37,9 @@ class Anomaly:
         """Measure on the test rows."""
         import numpy as np
 
-        from lockgate.modeling.metrics.losses import EVALUATORS, metrics_for_task, truth_of
+        from lockgate.modeling.metrics.losses import check_evaluator, metrics_for_task, truth_of
 
-        if request.task != "anomaly":
-            raise lockgate.DataError(
-                f"evaluator anomaly needs the task anomaly, got {request.task}; "
-                f"choose evaluator=[{EVALUATORS[request.task]}]"
-            )
+        check_evaluator("anomaly", request.task)
         table, output = request.table, request.output
         values = metrics_for_task(
             request.task, truth_of(table, request.task), output, request.classes, None

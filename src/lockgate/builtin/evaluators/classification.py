@@ -27,13 +27,9 @@ class Classification:
         """Measure on the test rows."""
         from lockgate.modeling.metrics.binary import calibration_curve, roc_curve
         from lockgate.modeling.metrics.classification import classification_metrics
-        from lockgate.modeling.metrics.losses import EVALUATORS, class_indices
+        from lockgate.modeling.metrics.losses import check_evaluator, class_indices
 
-        if request.task not in ("binary", "multiclass"):
-            raise lockgate.DataError(
-                f"evaluator classification needs a classification task, got {request.task}; "
-                f"choose evaluator=[{EVALUATORS[request.task]}]"
-            )
+        check_evaluator("classification", request.task)
         truth = request.table.target
         measured = classification_metrics(
             request.task,

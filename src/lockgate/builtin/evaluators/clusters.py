@@ -23,13 +23,9 @@ class Clustering:
         """Measure on the test rows."""
         import numpy as np
 
-        from lockgate.modeling.metrics.losses import EVALUATORS, metrics_for_task, truth_of
+        from lockgate.modeling.metrics.losses import check_evaluator, metrics_for_task, truth_of
 
-        if request.task != "clustering":
-            raise lockgate.DataError(
-                f"evaluator clustering needs a clustering task, got {request.task}; "
-                f"choose evaluator=[{EVALUATORS[request.task]}]"
-            )
+        check_evaluator("clustering", request.task)
         table, labels = request.table, np.asarray(request.output.label)
         points = truth_of(table, request.task)
         values = metrics_for_task(request.task, points, request.output, request.classes, None)(

@@ -30,14 +30,10 @@ class Regression:
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
         from lockgate.modeling.metrics.intervals import bootstrap_intervals
-        from lockgate.modeling.metrics.losses import EVALUATORS
+        from lockgate.modeling.metrics.losses import check_evaluator
         from lockgate.modeling.metrics.regression import RegressionMetrics
 
-        if request.task != "regression":
-            raise lockgate.DataError(
-                f"evaluator regression needs a regression task, got {request.task}; "
-                f"choose evaluator=[{EVALUATORS[request.task]}]"
-            )
+        check_evaluator("regression", request.task)
         units = _count_units(request.table)
         resamples = self.resamples if units >= FEWEST_UNITS else 0
         truth, predicted = request.table.target.astype(float), request.output.label.astype(float)

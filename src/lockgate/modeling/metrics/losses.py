@@ -10,7 +10,7 @@ import numpy as np
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Table
 from lockgate.data.columns.categories import category_text
-from lockgate.errors import SchemaViolation, SettingError
+from lockgate.errors import DataError, SchemaViolation, SettingError
 from lockgate.modeling.metrics.anomaly import AnomalyMetrics
 from lockgate.modeling.metrics.binary import BinaryLabelMetrics, BinaryMetrics
 from lockgate.modeling.metrics.clusters import ClusteringMetrics, comparison_points
@@ -20,6 +20,7 @@ from lockgate.modeling.metrics.regression import RegressionMetrics
 __all__ = [
     "EVALUATORS",
     "LOWER_IS_BETTER",
+    "check_evaluator",
     "chosen_metric",
     "class_indices",
     "compute_loss",
@@ -78,6 +79,16 @@ EVALUATORS = {
     "anomaly": "anomaly",
 }
 """The evaluator of a task, unless another is chosen."""
+
+
+def check_evaluator(name: str, task: str) -> None:
+    """Reject a task that the evaluator of that name does not measure."""
+    if EVALUATORS[task] != name:
+        tasks = " or ".join(key for key, evaluator in EVALUATORS.items() if evaluator == name)
+        raise DataError(
+            f"evaluator {name} measures models of the task {tasks}, got {task}; "
+            f"choose evaluator=[{EVALUATORS[task]}]"
+        )
 
 
 def truth_of(table: Table, task: str) -> Array:
