@@ -201,9 +201,13 @@ def test_a_query_joins_the_files_of_the_project(shop: Path) -> None:
         ("SELECT * FROM 'data/raw/missing.parquet'", "failed: .*No files found"),
         ("SELECT * FROM 'secret.csv'", "failed: .*(permission|disabled)"),
         ("SELECT * FROM read_csv('/etc/passwd')", "failed: .*disabled by configuration"),
-        ("COPY (SELECT 1) TO 'data/raw/stolen.csv'", "expected a single SELECT"),
+        (
+            "COPY (SELECT 1) TO 'data/raw/stolen.csv'",
+            "expected a single SELECT statement, got COPY",
+        ),
         ("SET enable_external_access = true", "expected a single SELECT"),
-        ("SELECT 1 AS y; SELECT 2 AS y", "expected a single SELECT"),
+        ("SELECT 1 AS y; SELECT 2 AS y", "expected a single SELECT.*got SELECT, SELECT"),
+        ("", "expected a single SELECT statement, got nothing"),
         ("SELEKT 1", "failed: .*[Ss]yntax"),
         ("SELECT 1 AS y WHERE false", "returned no rows"),
         ("SELECT 1 AS y, 2 AS y", "returns column y twice"),
@@ -216,3 +220,15 @@ def test_a_query_that_fails_or_reads_elsewhere_is_refused(
     with pytest.raises(lockgate.LockgateError, match=words):
         load(duck(query), shop)
     assert not (shop / "data" / "raw" / "stolen.csv").exists()
+
+
+def test_parameters_of_a_query_are_those_that_it_names(
+    shop: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    query = "SELECT *, 'costs $5 or $price' AS note FROM 'data/raw/answers.csv' ORDER BY id"
+    assert load(duck(query), shop).frame["note"].unique().tolist() == ["costs $5 or $price"]
+    with pytest.raises(lockgate.UsageError, match=r"no parameter \$price; it has none"):
+        load(duck(query, parameters={"price": 1}), shop)
+    assert not caplog.records
+    load(duck(query.removesuffix(" ORDER BY id")), shop)
+    assert "the query has no order (ORDER BY" in caplog.text

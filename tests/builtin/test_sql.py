@@ -229,6 +229,11 @@ def test_rows_are_pinned_by_their_digest(tmp_path: Path) -> None:
             {"query": "SELECT 1 AS a ORDER BY a", "parameters": {"b": 1}},
             "no parameter :b; it has none",
         ),
+        (
+            {"query": "SELECT * FROM orders WHERE zip = :zip ORDER BY id"},
+            r"loader.sql.query names :zip, which has no value; give it a value: "
+            r"'loader.sql.parameters=\{zip: ...\}'",
+        ),
         ({"query": "SELECT x'00ff' AS photo, y FROM orders ORDER BY id"}, "photo"),
     ],
 )

@@ -30,7 +30,7 @@ import tempfile
 threads = int(sys.argv[1])
 for plugin, task in ((Logistic, "binary"), (Logistic, "multiclass"), (Linear, "regression"),
                      (Boosting, "binary"), (Boosting, "multiclass"), (Boosting, "regression")):
-    table = example_table(task, rows=800)
+    table = example_table(task, rows=int(sys.argv[2]))
     recipe = plugin().build(BuildRequest(schema=table.schema, task=task, seed=3))
     steps = build_cell_steps(table.schema, CellRules(), recipe.requirements)
     with limit_threads(threads):
@@ -45,10 +45,10 @@ for plugin, task in ((Logistic, "binary"), (Logistic, "multiclass"), (Linear, "r
 """
 
 
-RUNS = [("0", 1), ("random", 4)]
+SOAK = bool(os.environ.get("LOCKGATE_SOAK"))
+
+RUNS = [("0", 1), ("random", 4), *([("1", 2)] if SOAK else [])]
 """Seed of the hashes, and threads."""
-if os.environ.get("LOCKGATE_SOAK"):
-    RUNS.append(("1", 2))
 
 
 @pytest.mark.slow
@@ -56,7 +56,7 @@ def test_baseline_models_have_equal_bytes_everywhere() -> None:
     found = set()
     for seed, threads in RUNS:
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(threads)],
+            [sys.executable, "-c", SCRIPT, str(threads), "2000" if SOAK else "800"],
             cwd=ROOT,
             env=environment(PYTHONHASHSEED=seed, OMP_THREAD_LIMIT="4"),
             capture_output=True,

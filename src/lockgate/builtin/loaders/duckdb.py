@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import lockgate
 from lockgate.builtin.loaders.files import ColumnRoles, load_file
+from lockgate.builtin.loaders.queries import is_ordered, query_values, warn_unordered
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -46,7 +47,6 @@ class Duckdb(ColumnRoles):
             ) from error
         import pyarrow.parquet as pq
 
-        values = self._values(request)
         with tempfile.TemporaryDirectory(dir=request.scratch) as folder:
             path = Path(folder) / "rows.parquet"
             try:
@@ -55,9 +55,13 @@ class Duckdb(ColumnRoles):
                     statements = connection.extract_statements(self.query)
                     kinds = [statement.type for statement in statements]
                     if kinds != [duckdb.StatementType.SELECT]:
+                        shown = ", ".join(kind.name for kind in kinds) or "nothing"
                         raise lockgate.UsageError(
-                            "loader.duckdb.query: expected a single SELECT statement"
+                            f"loader.duckdb.query: expected a single SELECT statement, got {shown}"
                         )
+                    values = query_values(
+                        "duckdb", statements[0].named_parameters, self.parameters, request, mark="$"
+                    )
                     result = connection.sql(_absolute(self.query, request), params=values)
                     rows: Any = None if result is None else result.to_arrow_table()
             except duckdb.Error as error:
@@ -71,6 +75,8 @@ class Duckdb(ColumnRoles):
                 raise lockgate.DataError(
                     f"the query of loader duckdb returns column {doubled} twice: name it with AS"
                 )
+            if not is_ordered(self.query):
+                warn_unordered("the query", request.log)
             pq.write_table(rows, path)
             return load_file(path, self, request)
 
@@ -90,18 +96,6 @@ class Duckdb(ColumnRoles):
                 connection.execute(statement.replace("$1", _literal(value)))
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
-
-    def _values(self, request: lockgate.LoadRequest) -> dict[str, Any]:
-        """Return the parameters that the query names."""
-        dates = {"since": request.since or "0001-01-01", "until": request.until or "9999-12-31"}
-        named = set(re.findall(r"\$([A-Za-z_]\w*)", self.query))
-        known = {**dates, **self.parameters}
-        if missing := sorted(named - known.keys()):
-            raise lockgate.UsageError(
-                f"loader.duckdb.query names ${missing[0]}; give it a value: "
-                f"loader.duckdb.parameters={{{missing[0]}: ...}}"
-            )
-        return {name: known[name] for name in sorted(named)}
 
 
 def _absolute(query: str, request: lockgate.LoadRequest) -> str:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import lockgate
 from lockgate.builtin.loaders.files import ColumnRoles, checked_path, role_settings
+from lockgate.builtin.loaders.queries import is_ordered, query_values, warn_unordered
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
 __all__ = ["Sql"]
-
-EARLIEST, LATEST = datetime.date(1, 1, 1), datetime.date(9999, 12, 31)
-"""What ``:since`` and ``:until`` are where the request has no such date."""
 
 
 @lockgate.plugin
@@ -170,45 +167,18 @@ class Sql(ColumnRoles):
             schema, _, name = self.table.rpartition(".")
             table = Table(name, MetaData(schema=schema or None), autoload_with=connection)
             if not table.primary_key.columns:
-                request.log.warning("%s", _unordered(self._shown()))
+                warn_unordered(self._shown(), request.log)
             return select(table).order_by(*table.primary_key.columns), {}
         statement = text(str(self.query))
-        if not re.search(r"\border\s+by\b", _without_brackets(str(self.query)), re.IGNORECASE):
-            request.log.warning("%s", _unordered(self._shown()))
-        names = set(statement.compile().params)
-        if unused := sorted(set(self.parameters) - names):
-            raise lockgate.UsageError(
-                f"loader.sql.parameters: the query has no parameter :{unused[0]}; it has "
-                f"{', '.join(f':{name}' for name in sorted(names)) or 'none'}"
-            )
-        dates = {
-            "since": _as_date(request.since, EARLIEST),
-            "until": _as_date(request.until, LATEST),
-        }
-        values: dict[str, Any] = {
-            # SQLite has no dates, but texts
-            name: date.isoformat() if connection.dialect.name == "sqlite" else date
-            for name, date in dates.items()
-            if name in names
-        }
-        return statement, values | self.parameters
-
-
-def _as_date(value: str | None, otherwise: datetime.date) -> datetime.date:
-    return otherwise if value is None else datetime.date.fromisoformat(value[:10])
-
-
-def _without_brackets(query: str) -> str:
-    """Return a query without its bracketed parts: an order within them is of the part alone."""
-    shorter = re.sub(r"\([^()]*\)", " ", query)
-    return query if shorter == query else _without_brackets(shorter)
-
-
-def _unordered(subject: str) -> str:
-    return (
-        f"{subject} has no order (ORDER BY, or a primary key): if the database returns the rows in "
-        "another order, they are split differently"
-    )
+        if not is_ordered(str(self.query)):
+            warn_unordered(self._shown(), request.log)
+        names = statement.compile().params
+        values = query_values("sql", names, self.parameters, request, mark=":")
+        if connection.dialect.name == "sqlite":  # it has no dates, but texts
+            for name, value in values.items():
+                if isinstance(value, datetime.date):
+                    values[name] = value.isoformat()
+        return statement, values
 
 
 def _first_line(error: BaseException) -> str:
