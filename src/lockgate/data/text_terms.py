@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 
-from lockgate.data.columns.categories import category_text
+from lockgate.data.columns.frames import cell_texts
 from lockgate.errors import SchemaViolation
 
 __all__ = ["CondensedTerms", "HashedTerms", "TextTerms"]
@@ -87,6 +87,4 @@ class CondensedTerms(TruncatedSVD):  # type: ignore[misc]  # scikit-learn is unt
 
 
 def _texts(X: pd.DataFrame) -> list[str]:
-    cells: list[Any] = X.iloc[:, 0].tolist()
-    missing = X.iloc[:, 0].isna().tolist()
-    return ["" if gap else category_text(cell) for cell, gap in zip(cells, missing, strict=True)]
+    return [text or "" for text in cell_texts(X.iloc[:, 0])]

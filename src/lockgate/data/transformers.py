@@ -7,9 +7,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.dates import date_parts
-from lockgate.data.columns.frames import numbers_of
+from lockgate.data.columns.frames import cell_texts, numbers_of
 
 __all__ = [
     "CYCLES",
@@ -154,7 +153,7 @@ class Frequencies(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         self.n_features_in_ = frame.shape[1]
         self.categories_, self.shares_ = [], []
         for _, cells in frame.items():
-            texts = _texts(cells)
+            texts = cell_texts(cells)
             counts = pd.Series(texts).value_counts(dropna=True).sort_index()
             missing = sum(text is None for text in texts)
             shares = [*counts.to_numpy(dtype=float), float(missing)]
@@ -170,15 +169,8 @@ class Frequencies(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
             frame.items(), self.categories_, self.shares_, strict=True
         ):
             known = dict(zip([*names, None], shares.tolist(), strict=True))
-            columns.append([known.get(text, 0.0) for text in _texts(cells)])
+            columns.append([known.get(text, 0.0) for text in cell_texts(cells)])
         return np.array(columns, dtype=float).T
-
-
-def _texts(cells: pd.Series) -> list[str | None]:
-    return [
-        None if missing else category_text(cell)
-        for cell, missing in zip(cells.tolist(), cells.isna(), strict=True)
-    ]
 
 
 class Combined(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped

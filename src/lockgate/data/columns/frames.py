@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from lockgate.data.columns.categories import read_category_texts
+from lockgate.data.columns.categories import category_text, read_category_texts
 from lockgate.data.columns.dates import ISO_DATE, NUMERIC_DATE
 from lockgate.data.columns.inputs import CellColumn
 from lockgate.data.columns.parsing import READERS
@@ -25,6 +25,7 @@ from lockgate.errors import SchemaViolation
 
 __all__ = [
     "Series",
+    "cell_texts",
     "convert_column",
     "convert_columns",
     "float_bits",
@@ -49,6 +50,14 @@ def parse_date(text: str) -> pd.Timestamp:
         )
     except ValueError:
         raise SchemaViolation([f"{text!r} is not a date; write it like 1998-01-31"]) from None
+
+
+def cell_texts(cells: Series) -> list[str | None]:
+    """Return the text of each cell as that of a category, None where it is missing."""
+    return [
+        None if missing else category_text(cell)
+        for cell, missing in zip(cells.tolist(), cells.isna().tolist(), strict=True)
+    ]
 
 
 def float_bits(dtype: Any) -> int:

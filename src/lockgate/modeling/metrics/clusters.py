@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockgate.data.columns.categories import category_text
-from lockgate.data.columns.frames import numbers_of
+from lockgate.data.columns.frames import cell_texts, numbers_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,10 +61,7 @@ def _points_of_numbers(numbers: Array) -> Array:
 def _points_of_texts(cells: pd.Series, *, free_text: bool) -> Array:
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    texts = [
-        "" if missing else category_text(cell)
-        for cell, missing in zip(cells.tolist(), cells.isna(), strict=True)
-    ]
+    texts = [text or "" for text in cell_texts(cells)]
     if free_text:
         points = HashingVectorizer(n_features=TEXT_AXES, alternate_sign=False).transform(texts)
         return np.asarray(points.toarray() / np.sqrt(2))

@@ -14,6 +14,7 @@ from lockgate.contract.prediction import Output
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.contract.tables import Schema
 from lockgate.data.columns.categories import category_text
+from lockgate.data.columns.frames import cell_texts
 from lockgate.data.columns.personal import is_personal
 
 if TYPE_CHECKING:
@@ -139,11 +140,7 @@ def _countable(
     if types.is_bool_dtype(values) or types.is_numeric_dtype(values):
         numbers = np.asarray(values.to_numpy(dtype=float, na_value=np.nan))
         return ("boolean" if types.is_bool_dtype(values) else "number"), numbers
-    texts = [
-        None if missing else category_text(cell)
-        for cell, missing in zip(values.tolist(), values.isna(), strict=True)
-    ]
-    return "text", np.array(texts, dtype=object)
+    return "text", np.array(cell_texts(values), dtype=object)
 
 
 def select_monitored_output(output: Output, task: str) -> np.ndarray | None:
