@@ -2,9 +2,10 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+CUDA := cuda13
 PACKAGES := -e . -e plugins/lockgate-datasets -e plugins/lockgate-treelite -e plugins/lockgate-numba
 
-.PHONY: help demo test lint format docs pictures bench soak lock clean
+.PHONY: help demo test lint format docs pictures bench soak gpu lock clean
 
 help:  ## show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1	/' | expand -t 16
@@ -53,6 +54,11 @@ bench: .venv/.dev  ## measure every figure of docs/benchmarks.md anew
 
 soak: .venv/.dev  ## long runs: kills, swaps, fuzzing, full disks, many seeds; goes on where it was interrupted
 	LOCKGATE_SOAK=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/soak tests/data tests/serving tests/registry tests/models tests/pipeline/test_merges.py tests/pipeline/test_choices.py tests/pipeline/test_replaced_choices.py tests/builtin tests/pipeline/test_real_files.py tests/pipeline/test_commands.py tests/extensions tests/cli/test_hostile_folders.py $(ARGS) || test $$? -eq 5
+
+gpu: .venv/.dev  ## with a CUDA device (CUDA=cuda12 for 12.x): tests on CuPy, and what it gains
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(CUDA)]'
+	$(BIN)/python -m pytest tests/modeling/test_solving.py tests/modeling/test_drift.py tests/models/packed/test_engines.py tests/models/packed/test_comparison.py tests/builtin/test_contract.py -k 'not plugin_keeps or cupy or linear' $(ARGS)
+	$(BIN)/python -m benchmarks.gpu
 
 lock:  ## resolve requirements/*.txt anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \

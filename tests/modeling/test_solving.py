@@ -2,7 +2,6 @@
 
 import itertools
 
-import array_api_strict
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,24 +12,12 @@ from lockgate import BackendUnavailable
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.modeling.solvers.least_squares import least_squares
 from lockgate.modeling.solvers.regressor import LeastSquares
-
-STRICT = Backend("strict", array_api_strict, array_api_strict.asarray, np.asarray)
-
-
-def cupy_or_skip() -> Backend:
-    from lockgate.builtin.backends.cupy import Cupy
-
-    try:
-        return Cupy().arrays()
-    except BackendUnavailable as reason:
-        pytest.skip(f"no CUDA device here: {reason}")
+from tests.array_backends import STRICT, backend_or_skip, other_backends
 
 
 @pytest.fixture(params=["numpy", "strict", "cupy"])
 def backend(request: pytest.FixtureRequest) -> Backend:
-    if request.param == "cupy":
-        return cupy_or_skip()
-    return STRICT if request.param == "strict" else numpy_backend()
+    return backend_or_skip(request.param)
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.1, 100.0])
@@ -59,10 +46,11 @@ def test_a_column_that_repeats_another_is_no_trouble(backend: Backend) -> None:
 def test_backends_agree(seed: int, strength: float) -> None:
     rng = np.random.default_rng(seed)
     X, y = rng.normal(size=(30, 4)), rng.normal(size=30)
-    one, a = least_squares(numpy_backend(), X, y, strength=strength)
-    other, b = least_squares(STRICT, X, y, strength=strength)
-    assert one == pytest.approx(other, abs=1e-12)
-    assert a == pytest.approx(b, abs=1e-12)
+    expected, intercept = least_squares(numpy_backend(), X, y, strength=strength)
+    for backend in other_backends():
+        coefficients, other_intercept = least_squares(backend, X, y, strength=strength)
+        assert coefficients == pytest.approx(expected, abs=1e-12)
+        assert other_intercept == pytest.approx(intercept, abs=1e-12)
 
 
 @given(st.integers(0, 100))

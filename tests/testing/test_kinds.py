@@ -8,13 +8,13 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-import array_api_strict
 import numpy as np
 import pytest
 from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor
 from sklearn.linear_model import Ridge
+from tests.array_backends import STRICT
 
 import lockgate
 from lockgate.contract.kinds import KINDS
@@ -102,10 +102,7 @@ def test_the_messages_of_all_checks_are_texts(kind: str) -> None:
 
 
 def strict(**changes: Any) -> lockgate.Backend:
-    plain = lockgate.Backend(
-        "strict", array_api_strict, array_api_strict.asarray, lambda x: np.asarray(x)
-    )
-    return replace(plain, **changes)
+    return replace(STRICT, **changes)
 
 
 def rounded(dtype: str) -> Callable[[Any], np.ndarray]:

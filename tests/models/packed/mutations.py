@@ -16,7 +16,6 @@ import time
 import warnings
 from typing import Any
 
-import array_api_strict
 import msgspec
 import numpy as np
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
@@ -24,7 +23,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 import lockgate
-from lockgate.contract.requests import Backend
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.models.converters.convert import pack_estimator
 from lockgate.models.converters.tree_arrays import add_forest
@@ -32,12 +30,10 @@ from lockgate.models.packed.format import container
 from lockgate.models.packed.format.header import Answers, decode
 from lockgate.models.packed.format.writer import Builder
 from lockgate.models.packed.runtime.model import PackedModel
+from tests.array_backends import STRICT
 from tests.models.packed.test_engines import random_grove
 from tests.models.packing import zoo
 
-STRICT = Backend(
-    "array-api-strict", array_api_strict, array_api_strict.asarray, lambda x: np.asarray(x)
-)
 FAMILIES = (
     "logistic of three",
     "rare categories",

@@ -15,7 +15,7 @@ from lockgate.contract.requests import Backend
 from lockgate.models.converters.convert import pack_estimator
 from lockgate.models.packed.runtime.comparison import EDGE_ROWS, END_ROWS, Comparison, choose_rows
 from lockgate.models.packed.runtime.model import PackedModel
-from tests.models.packed.test_engines import STRICT
+from tests.array_backends import STRICT
 from tests.models.packing import zoo
 
 Run = Callable[[np.ndarray], np.ndarray]

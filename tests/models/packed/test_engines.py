@@ -3,13 +3,11 @@
 import math
 import tracemalloc
 
-import array_api_strict
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate.contract.requests import Backend
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.models.converters.tree_arrays import TreeArrays, add_forest, float32_limits
 from lockgate.models.packed.format import arithmetic, categorical, linear, numeric, outputs
@@ -17,10 +15,7 @@ from lockgate.models.packed.format.header import Answers
 from lockgate.models.packed.format.writer import Builder
 from lockgate.models.packed.runtime.forest import MAX_TABLE_BYTES
 from lockgate.models.packed.runtime.model import PackedModel
-
-STRICT = Backend(
-    "array-api-strict", array_api_strict, array_api_strict.asarray, lambda x: np.asarray(x)
-)
+from tests.array_backends import STRICT, other_backends
 
 
 @given(st.floats(-800, 720))
@@ -140,8 +135,8 @@ def test_trees_end_where_pointers_lead(
     wanted = np.array([walked(grove, row, base, output) for row in rows])
     by_columns = model.predict(rows, engine="columns").margin
     by_rows = model.predict(rows, engine="rows").margin
-    strict = model.predict(rows, backend=STRICT).margin
-    for found in (by_columns, by_rows, strict):
+    elsewhere = [model.predict(rows, backend=backend).margin for backend in other_backends()]
+    for found in (by_columns, by_rows, *elsewhere):
         assert np.array_equal(np.reshape(found, (37, output_count)), wanted)
 
 
@@ -178,9 +173,10 @@ def test_trees_on_one_hot_columns_end_where_those_on_plain_columns_do(
     numbers = rng.integers(-4, 7, size=(2, 37)) / 2
     numbers[rng.random(numbers.shape) < 0.15] = np.nan
     rows = dict(zip(("x0", "x1", "first", "second"), [*numbers, *texts], strict=True))
-    strict = model.predict(rows, backend=STRICT).margin
-    for engine in ("columns", "rows"):
-        assert np.array_equal(model.predict(rows, engine=engine).margin, strict)
+    by_rows = model.predict(rows, engine="rows").margin
+    assert np.array_equal(model.predict(rows, engine="columns").margin, by_rows)
+    for backend in other_backends():
+        assert np.array_equal(model.predict(rows, backend=backend).margin, by_rows)
 
 
 def test_tables_of_many_categories_stay_within_their_size() -> None:

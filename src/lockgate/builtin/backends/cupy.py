@@ -22,7 +22,7 @@ class Cupy:
         except ImportError:
             raise lockgate.BackendUnavailable(
                 "backend cupy needs CuPy, which is not installed: "
-                "pip install 'lockgate[cuda12]', or choose backend=numpy"
+                "pip install 'lockgate[cuda13]' (or cuda12), or choose backend=numpy"
             ) from None
         # importing CuPy works without a device; the first allocation would not
         if not cupy.is_available():
