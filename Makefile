@@ -3,14 +3,14 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 CUDA := cuda13
-PACKAGES := -e . -e plugins/lockgate-datasets -e plugins/lockgate-treelite -e plugins/lockgate-numba
+PACKAGES := -e . -e plugins/lockgate-datasets -e plugins/lockgate-treelite -e plugins/lockgate-numba -e plugins/lockgate-keras
 
 .PHONY: help demo test lint format docs pictures bench soak gpu lock clean
 
 help:  ## show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1	/' | expand -t 16
 
-.venv/.run: requirements/run.txt pyproject.toml plugins/lockgate-datasets/pyproject.toml plugins/lockgate-treelite/pyproject.toml plugins/lockgate-numba/pyproject.toml
+.venv/.run: requirements/run.txt pyproject.toml plugins/lockgate-datasets/pyproject.toml plugins/lockgate-treelite/pyproject.toml plugins/lockgate-numba/pyproject.toml plugins/lockgate-keras/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(PACKAGES)

@@ -83,6 +83,7 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
     if kind == "model" and name in SMALL:
         return {"trees": 10}, None
     needed = {
+        "keras": {"hidden": [4], "epochs": 2},
         "random": {"trials": 3},
         "grid": {"points": 2},
         "bound": {"metric": "example.score", "at_least": 0.5},
@@ -95,15 +96,21 @@ def fitted_models(library: str) -> dict[str, FittedExample]:
     table = example_table("multiclass", 120)
     rows = table.features[["size", "noise"]]
     classes = table.target.astype(int)
+    options: dict[str, Any] = {"n_estimators": 5}
     if library == "lightgbm":
         from lightgbm import LGBMClassifier as Classifier
         from lightgbm import LGBMRegressor as Regressor
-    else:
+    elif library == "xgboost":
         from xgboost import XGBClassifier as Classifier
         from xgboost import XGBRegressor as Regressor
+    else:
+        from lockgate_keras.estimators import DenseClassifier as Classifier
+        from lockgate_keras.estimators import DenseRegressor as Regressor
+
+        options = {"hidden": (4,), "epochs": 2}
     return {
-        "classes": FittedExample(Classifier(n_estimators=5).fit(rows, classes), rows),
-        "numbers": FittedExample(Regressor(n_estimators=5).fit(rows, rows["size"]), rows),
+        "classes": FittedExample(Classifier(**options).fit(rows, classes), rows),
+        "numbers": FittedExample(Regressor(**options).fit(rows, rows["size"]), rows),
     }
 
 

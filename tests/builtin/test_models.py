@@ -53,19 +53,17 @@ ROWS = 20_000 if os.environ.get("LOCKGATE_SOAK") else 400
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-SMALL = dict.fromkeys(
-    (
-        "boosting",
-        "extra-trees",
-        "forest",
-        "gradient-boosting",
-        "isolation-forest",
-        "lightgbm",
-        "xgboost",
-    ),
-    10,
-)
-"""Numbers of trees that keep tests short."""
+SMALL: dict[str, dict[str, Any]] = {
+    "boosting": {"trees": 10},
+    "extra-trees": {"trees": 10},
+    "forest": {"trees": 10},
+    "gradient-boosting": {"trees": 10},
+    "isolation-forest": {"trees": 10},
+    "lightgbm": {"trees": 10},
+    "xgboost": {"trees": 10},
+    "keras": {"hidden": [8], "epochs": 4, "batch_size": 32, "batch_normalization": True},
+}
+"""Settings that keep tests short."""
 
 SUPERVISED: tuple[Task, ...] = ("binary", "multiclass", "regression")
 TASKS_OF: dict[str, tuple[Task, ...]] = {
@@ -98,8 +96,7 @@ def build(
     name: str, task: Task, table: Table, rules: CellRules | None = None, **settings: Any
 ) -> Recipe:
     plugin = check_installed("model", name)
-    if name in SMALL:
-        settings = {"trees": SMALL[name], **settings}
+    settings = {**SMALL.get(name, {}), **settings}
     request = BuildRequest(schema=table.schema, task=task, seed=3, backend=numpy_backend())
     recipe: Recipe = plugin(**settings).build(request)
     steps = build_cell_steps(table.schema, rules or CellRules(), recipe.requirements, task)

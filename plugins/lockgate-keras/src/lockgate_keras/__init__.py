@@ -1,0 +1,1 @@
+"""Keras networks as models of lockgate, and in packed form."""
