@@ -1,0 +1,240 @@
+"""Networks that users trained with Keras, packed and compared with what Keras computes."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import lockgate
+
+if importlib.util.find_spec("tensorflow") is None:
+    pytest.skip("TensorFlow is not installed", allow_module_level=True)
+
+from lockgate_keras.networks import NetworkClassifier, NetworkRegressor
+from lockgate_keras.training import import_keras
+
+FLOAT32 = 1e-5
+ROWS = 20_000 if os.environ.get("LOCKGATE_SOAK") else 2000
+WIDTH = 6
+ACTIVATIONS = (
+    *("elu", "exponential", "hard_sigmoid", "leaky_relu", "linear", "relu", "relu6"),
+    *("selu", "sigmoid", "silu", "softmax", "softplus", "tanh"),
+)
+
+
+def rows(seed: int = 0, count: int = 300) -> np.ndarray:
+    return np.random.default_rng(seed).normal(3, 2, size=(count, WIDTH))
+
+
+def initialized(network: Any) -> Any:
+    """Give all weights of a network values that no two layers share."""
+    rng = np.random.default_rng(1)
+    network.set_weights(
+        [
+            # variances must be positive
+            np.abs(rng.normal(size=part.shape)) + 0.1
+            if part.ndim == 1
+            else rng.normal(size=part.shape) / np.sqrt(part.shape[0])
+            for part in network.get_weights()
+        ]
+    )
+    return network
+
+
+def chain(*layers: Any, outputs: int = 1, ends: str | None = None) -> Any:
+    keras = import_keras()
+    last = keras.layers.Dense(outputs, activation=ends)
+    return initialized(keras.Sequential([keras.Input((WIDTH,)), *layers, last]))
+
+
+def held(estimator: Any, folder: Path, scaled: bool = True) -> lockgate.Bundle:
+    """Pack it behind a scaler, and compare answers for later rows with the network's own."""
+    model = make_pipeline(StandardScaler().fit(rows()), estimator) if scaled else estimator
+    bundle = lockgate.pack(model, rows(), path=folder / "network")
+    later = rows(1, ROWS)
+    output = bundle.predict(later)
+    if isinstance(estimator, NetworkRegressor):
+        expected = model.predict(later)
+        assert output.label == pytest.approx(expected, rel=FLOAT32, abs=FLOAT32)
+    else:
+        expected = model.predict_proba(later)
+        assert output.class_scores() == pytest.approx(expected, abs=FLOAT32)
+        top = np.sort(expected, axis=1)
+        clear = top[:, -1] - top[:, -2] > FLOAT32
+        assert (output.label == model.predict(later))[clear].all()
+        assert clear.mean() > 0.99
+    return bundle
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(name: str, tmp_path: Path) -> None:
+    dense = import_keras().layers.Dense
+    held(NetworkRegressor(chain(dense(5, activation=name), dense(3, "tanh"))), tmp_path)
+
+
+def layers_of_one_input() -> dict[str, Callable[[], list[Any]]]:
+    kinds = import_keras().layers
+    return {
+        "batch normalization": lambda: [kinds.BatchNormalization()],
+        "normalization without scale": lambda: [kinds.BatchNormalization(scale=False)],
+        "normalization without centre": lambda: [kinds.BatchNormalization(center=False)],
+        "a normalization of inputs": lambda: [
+            kinds.Normalization(mean=[3.0] * WIDTH, variance=[4.0] * WIDTH)
+        ],
+        "elu": lambda: [kinds.ELU(0.7)],
+        "leaky relu": lambda: [kinds.LeakyReLU(0.05)],
+        "prelu": lambda: [kinds.PReLU()],
+        "relu": lambda: [kinds.ReLU()],
+        "relu up to 6": lambda: [kinds.ReLU(max_value=6)],
+        "relu with a slope": lambda: [kinds.ReLU(negative_slope=0.1)],
+        "rescaling": lambda: [kinds.Rescaling(0.5, offset=-1)],
+        "softmax": lambda: [kinds.Softmax()],
+        "what training alone does": lambda: [
+            kinds.Dropout(0.5),
+            kinds.GaussianNoise(0.1),
+            kinds.GaussianDropout(0.1),
+            kinds.ActivityRegularization(l2=0.1),
+            kinds.Flatten(),
+            kinds.Identity(),
+        ],
+        "no bias": lambda: [kinds.Dense(4, use_bias=False), kinds.Activation("tanh")],
+        "a chain in the chain": lambda: [
+            import_keras().Sequential([kinds.Dense(4, "relu"), kinds.Dense(3)])
+        ],
+    }
+
+
+@pytest.mark.parametrize("name", layers_of_one_input())
+def test_layers(name: str, tmp_path: Path) -> None:
+    network = chain(*layers_of_one_input()[name](), import_keras().layers.Dense(4, "tanh"))
+    held(NetworkRegressor(network), tmp_path)
+
+
+@pytest.mark.parametrize("merge", ["Add", "Average", "Concatenate", "Multiply", "Subtract"])
+def test_graphs(merge: str, tmp_path: Path) -> None:
+    keras = import_keras()
+    start = keras.Input((WIDTH,))
+    left = keras.layers.Dense(4, "relu")(start)
+    right = keras.layers.Dense(4, "tanh")(start)
+    both = getattr(keras.layers, merge)()([left, right])
+    end = keras.layers.Dense(3, "softmax")(keras.layers.Dropout(0.1)(both))
+    network = initialized(keras.Model(start, end))
+    held(NetworkClassifier(network, ["a", "b", "c"]), tmp_path)
+
+
+ENDS = {
+    "a sigmoid": (1, "sigmoid", ["no", "yes"]),
+    "a sum for two classes": (1, None, [0, 1]),
+    "a softmax of two": (2, "softmax", ["no", "yes"]),
+    "two sums": (2, None, ["no", "yes"]),
+    "a softmax": (3, "softmax", ["a", "b", "c"]),
+    "sums": (3, None, ["a", "b", "c"]),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_classifier_ends_in_probabilities_or_in_the_sums_before(
+    name: str, tmp_path: Path
+) -> None:
+    outputs, ends, classes = ENDS[name]
+    network = chain(import_keras().layers.Dense(4, "relu"), outputs=outputs, ends=ends)
+    model = NetworkClassifier(network, classes)
+    bundle = held(model, tmp_path)
+    assert bundle.manifest.classes == classes
+    expected = np.asarray(network(StandardScaler().fit(rows()).transform(rows(2)).astype("f4")))
+    if ends:
+        scores = bundle.predict(rows(2)).class_scores()
+        assert scores[:, -1] == pytest.approx(expected[:, -1], abs=FLOAT32)
+
+
+def test_activations_of_their_own_layer_end_a_network(tmp_path: Path) -> None:
+    keras = import_keras()
+    for last, outputs, classes in (("Softmax", 3, "abc"), ("Activation", 1, "ab")):
+        end = keras.layers.Softmax() if last == "Softmax" else keras.layers.Activation("sigmoid")
+        parts = [keras.Input((WIDTH,)), keras.layers.Dense(outputs), end]
+        bundle = held(
+            NetworkClassifier(initialized(keras.Sequential(parts)), list(classes)), tmp_path / last
+        )
+        assert bundle.predict(rows()).margin is not None
+
+
+def test_a_threshold_and_a_positive_class_are_as_of_any_model(tmp_path: Path) -> None:
+    model = NetworkClassifier(chain(ends="sigmoid"), ["bad", "good"])
+    options: dict[str, Any] = {"threshold": 0.2, "positive": "bad"}
+    bundle = lockgate.pack(model, rows() / 10, path=tmp_path / "network", **options)
+    output = bundle.predict(rows() / 10)
+    expected = model.predict_proba(rows() / 10)[:, 0]
+    assert output.score == pytest.approx(expected, abs=FLOAT32)
+    assert ((output.label == "bad") == (output.score >= 0.2)).all()
+
+
+def own_layer() -> Any:
+    keras = import_keras()
+
+    class Doubled(keras.layers.Layer):  # type: ignore[misc,name-defined]  # keras is untyped
+        def call(self, x: Any) -> Any:
+            return 2 * x
+
+    return Doubled()
+
+
+def test_what_has_no_packed_form_is_named_with_what_has(tmp_path: Path) -> None:
+    keras = import_keras()
+    kinds = keras.layers
+
+    class Own(keras.Model):  # type: ignore[misc,name-defined]  # keras is untyped
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = kinds.Dense(1)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+    shared = kinds.Dense(WIDTH)
+    start = keras.Input((WIDTH,))
+    refused = {
+        r"layer Doubled; use Activation,": chain(own_layer()),
+        r"layer LayerNormalization; use": chain(kinds.LayerNormalization()),
+        r"activation 'gelu'; use one of elu": chain(kinds.Dense(3, "gelu")),
+        r"relu of max_value 3": chain(kinds.ReLU(max_value=3)),
+        r"layer \w+ is used more than once": keras.Model(
+            start, kinds.Dense(1)(shared(shared(start)))
+        ),
+        r"Own computes in code of its own": Own(),
+    }
+    for message, network in refused.items():
+        network(rows()[:1].astype("f4"))
+        with pytest.raises(lockgate.NotCovered, match=message):
+            lockgate.pack(NetworkRegressor(network), rows(), path=tmp_path / "network")
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_use_is_named(tmp_path: Path) -> None:
+    with pytest.raises(lockgate.UsageError, match="expected a network of Keras"):
+        NetworkRegressor(lambda x: x).predict(rows())
+    with pytest.raises(lockgate.UsageError, match="has 3 outputs, and classes names 2"):
+        NetworkClassifier(chain(outputs=3), ["a", "b"]).predict(rows())
+    with pytest.raises(lockgate.UsageError, match="has 3 outputs; a regression has one"):
+        NetworkRegressor(chain(outputs=3)).predict(rows())
+    with pytest.raises(lockgate.UsageError, match="trained already; .*lockgate run model=keras"):
+        NetworkRegressor(chain()).fit(rows(), rows()[:, 0])
+
+
+def test_a_network_far_from_exact_is_refused(tmp_path: Path) -> None:
+    """Sums of large terms that cancel are, in 32 bits, far from what they are in 64."""
+    keras = import_keras()
+    network = keras.Sequential([keras.Input((WIDTH,)), keras.layers.Dense(1)])
+    weights = np.array([1, -1, 0, 0, 0, 0], dtype="f4").reshape(-1, 1) * 1e6
+    network.set_weights([weights, np.zeros(1, "f4")])
+    X = rows()
+    X[:, 1] = X[:, 0] + 1e-7
+    with pytest.raises(lockgate.NotCovered, match=r"differ from the original's.*1e-05"):
+        lockgate.pack(NetworkRegressor(network), X, path=tmp_path / "network")
