@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from lockgate.contract.conversion import ConversionTrace
 
-__all__ = ["ACTIVATIONS", "LayerWriter"]
+__all__ = ["ACTIVATIONS", "LayerWriter", "class_name"]
 
 ACTIVATIONS = (
     *("elu", "exponential", "hard_sigmoid", "leaky_relu", "linear", "prelu", "relu", "relu6"),
@@ -20,6 +20,14 @@ ACTIVATIONS = (
 
 SELU_SCALE, SELU_ALPHA = 1.05070098735548049342, 1.67326324235437728482
 """Klambauer et al., Self-normalizing neural networks (2017)."""
+
+
+def class_name(part: object) -> str:
+    """Return the name of a library's class; of somebody else's with its module before it."""
+    cls = type(part)
+    if cls.__module__.partition(".")[0] in ("keras", "torch"):
+        return cls.__name__
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 class LayerWriter:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockgate_keras.activations import LayerWriter
+from lockgate_keras.activations import LayerWriter, class_name
 
 if TYPE_CHECKING:
     from lockgate.contract.conversion import ConversionTrace
@@ -29,19 +29,21 @@ def add_keras(trace: ConversionTrace, op: int, network: Any, *, skip_last: bool)
 def keras_ending(network: Any) -> str:
     """Return the name of the activation that a network ends in."""
     layer = _output_layer(network)
-    return "softmax" if type(layer).__name__ == "Softmax" else _activation_of(layer)
+    return "softmax" if class_name(layer) == "Softmax" else _activation_of(layer)
 
 
 def _activation_of(layer: Any) -> str:
-    """Return the name of the activation of a layer of Keras, its class's if it has no name."""
+    """Return the name of the activation function of a layer; of others' with its module."""
     if (activation := getattr(layer, "activation", None)) is None:
         return "linear"
-    return str(getattr(activation, "__name__", type(activation).__name__))
+    name = getattr(activation, "__qualname__", class_name(activation))
+    module = str(getattr(activation, "__module__", ""))
+    return name if module.partition(".")[0] == "keras" else f"{module}.{name}"
 
 
 def _output_layer(network: Any) -> Any:
     layer = network.layers[-1]
-    if hasattr(network, "operations") and type(network).__name__ == "Functional":
+    if hasattr(network, "operations") and class_name(network) == "Functional":
         config = network.get_config()["output_layers"]
         layer = network.get_layer(_single(config)[0])
     return _output_layer(layer) if hasattr(layer, "layers") else layer
@@ -61,7 +63,7 @@ class _Model:
 
     def add(self, model: Any, op: int) -> int:
         """Add the layers of a model, or of a model in it."""
-        kind = type(model).__name__
+        kind = class_name(model)
         if kind == "Sequential":
             for layer in model.layers:
                 op = self._add_layer(layer, [op])
@@ -86,7 +88,7 @@ class _Model:
         return known[_single(config["output_layers"])[0]]
 
     def _add_layer(self, layer: Any, ops: list[int]) -> int:
-        name = type(layer).__name__
+        name = class_name(layer)
         if hasattr(layer, "layers"):
             return self.add(layer, ops[0])
         if name in MERGED:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockgate_keras.activations import LayerWriter
+from lockgate_keras.activations import LayerWriter, class_name
 
 if TYPE_CHECKING:
     from lockgate.contract.conversion import ConversionTrace
@@ -50,14 +50,14 @@ def torch_outputs(network: Any, rows: np.ndarray) -> np.ndarray:
 def torch_ending(network: Any) -> str:
     """Return Keras' name of the activation that a network ends in."""
     modules = [module for module in network.modules() if not list(module.children())]
-    return ACTIVATION_MODULES.get(type(modules[-1]).__name__, "linear") if modules else "linear"
+    return ACTIVATION_MODULES.get(class_name(modules[-1]), "linear") if modules else "linear"
 
 
 def add_torch(trace: ConversionTrace, op: int, network: Any, *, skip_last: bool) -> int:
     """Add a module of PyTorch: torch.nn.Sequential, also in another."""
     writer, modules = LayerWriter(trace), _chain(trace, network)
     for module in modules[:-1] if skip_last else modules:
-        name = type(module).__name__
+        name = class_name(module)
         if name in ("Linear", "BatchNorm1d"):
             arrays = {
                 key: value.detach().cpu().numpy().astype(float)
@@ -77,11 +77,11 @@ def add_torch(trace: ConversionTrace, op: int, network: Any, *, skip_last: bool)
 
 def _chain(trace: ConversionTrace, module: Any) -> list[Any]:
     """Return the modules of a chain, those of chains in it included."""
-    if type(module).__name__ == "Sequential":
+    if class_name(module) == "Sequential":
         return [part for child in module for part in _chain(trace, child)]
     trace.require(
         not list(module.children()),
-        f"{type(module).__name__} computes in code of its own; build the network as "
+        f"{class_name(module)} computes in code of its own; build the network as "
         "torch.nn.Sequential",
     )
     return [module]
@@ -94,7 +94,7 @@ def _add_arrays(
     module: Any,
     arrays: Mapping[str, np.ndarray],
 ) -> int:
-    if type(module).__name__ == "Linear":
+    if class_name(module) == "Linear":
         weights = arrays["weight"]
         return writer.dense(op, weights, arrays.get("bias", np.zeros(len(weights))))
     trace.require(
@@ -106,7 +106,7 @@ def _add_arrays(
 
 
 def _parameter_of(trace: ConversionTrace, module: Any) -> float | np.ndarray | None:
-    name = type(module).__name__
+    name = class_name(module)
     if name == "LeakyReLU":
         return float(module.negative_slope)
     if name == "ELU":
