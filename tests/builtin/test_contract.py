@@ -47,6 +47,16 @@ def given_database(
     return {"url": "sqlite:///data/raw/rows.db", "query": query, "target": "y"}, request
 
 
+def given_models(name: str, folder: Path) -> dict[str, Any]:
+    """Models for a format to write, and files for it to open."""
+    if name == "keras":
+        return {"network": network_request()}
+    examples: dict[str, Any] = dict(example_requests("format"))
+    if name == "skops":  # fewer, as skops takes its time
+        examples = {key: examples[key] for key in ("binary", "regression-trees")}
+    return {**examples, "model": model_files(name, folder)}
+
+
 def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Settings without a default, and requests where the examples do not fit."""
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "y": [0, 1, 0]})
@@ -72,10 +82,7 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
             "sha256": digest,
         }, None
     if kind == "format":
-        examples = example_requests("format")
-        if name == "skops":  # fewer, as skops takes its time
-            examples = {key: examples[key] for key in ("binary", "regression-trees")}
-        return {}, {**examples, "model": model_files(name, folder)}
+        return {}, given_models(name, folder)
     if kind == "converter":
         return {}, fitted_models(name)
     if name == "latency":
@@ -112,6 +119,28 @@ def fitted_models(library: str) -> dict[str, FittedExample]:
         "classes": FittedExample(Classifier(**options).fit(rows, classes), rows),
         "numbers": FittedExample(Regressor(**options).fit(rows, rows["size"]), rows),
     }
+
+
+def network_request() -> lockgate.WriteRequest:
+    """A network behind a scaler, to be written."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from lockgate_keras.networks import NetworkClassifier
+    from lockgate_keras.trainer import import_keras
+
+    layers = import_keras().layers
+    network = import_keras().Sequential([layers.Input((2,)), layers.Dense(3, "gelu")])
+    rows = example_table("multiclass", 120).features[["size", "noise"]]
+    model = make_pipeline(StandardScaler().fit(rows), NetworkClassifier(network, ["a", "b", "c"]))
+    schema = lockgate.Schema(tuple(lockgate.Column(key, "number") for key in rows))
+    return lockgate.WriteRequest(
+        estimator=model,
+        schema=schema,
+        task="multiclass",
+        classes=("a", "b", "c"),
+        features=rows,
+    )
 
 
 def model_files(name: str, folder: Path) -> lockgate.OpenRequest:

@@ -22,7 +22,7 @@ if importlib.util.find_spec("tensorflow") is None:
     pytest.skip("TensorFlow is not installed", allow_module_level=True)
 
 from lockgate_keras.estimators import DenseClassifier, DenseRegressor
-from lockgate_keras.training import import_keras
+from lockgate_keras.trainer import import_keras
 
 FLOAT32 = 1e-5
 """Largest difference from Keras' own predictions, which are computed in 32 bits."""

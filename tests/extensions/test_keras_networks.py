@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ if importlib.util.find_spec("tensorflow") is None:
     pytest.skip("TensorFlow is not installed", allow_module_level=True)
 
 from lockgate_keras.networks import NetworkClassifier, NetworkRegressor
-from lockgate_keras.training import import_keras
+from lockgate_keras.trainer import import_keras
+from tests.conftest import ROOT
+from tests.docs.test_docs import blocks
 
 FLOAT32 = 1e-5
 ROWS = 20_000 if os.environ.get("LOCKGATE_SOAK") else 2000
@@ -176,6 +179,13 @@ def test_a_threshold_and_a_positive_class_are_as_of_any_model(tmp_path: Path) ->
     assert ((output.label == "bad") == (output.score >= 0.2)).all()
 
 
+def test_a_copy_predicts_the_same(tmp_path: Path) -> None:
+    model = NetworkClassifier(chain(import_keras().layers.Dense(4, "gelu"), outputs=3), list("abc"))
+    raw = pickle.dumps(model)
+    assert pickle.dumps(model) == raw
+    assert np.array_equal(pickle.loads(raw).predict_proba(rows()), model.predict_proba(rows()))
+
+
 def own_layer() -> Any:
     keras = import_keras()
 
@@ -242,3 +252,13 @@ def test_a_network_far_from_exact_is_refused(tmp_path: Path) -> None:
     X[:, 1] = X[:, 0] + 1e-7
     with pytest.raises(lockgate.NotCovered, match=r"differ from the original's.*1e-05"):
         lockgate.pack(NetworkRegressor(network), X, path=tmp_path / "network")
+
+
+def test_the_network_that_is_shown_is_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = blocks(ROOT / "docs" / "how-to" / "pack-a-network.md", "python")
+    monkeypatch.chdir(tmp_path)
+    exec(block, {})
+    assert capsys.readouterr().out.strip() == "malignant"
+    assert lockgate.open("tumours").manifest.format == "packed"

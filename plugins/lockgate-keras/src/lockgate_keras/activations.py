@@ -23,7 +23,7 @@ SELU_SCALE, SELU_ALPHA = 1.05070098735548049342, 1.67326324235437728482
 
 
 def class_name(part: object) -> str:
-    """Return the name of a library's class; of somebody else's with its module before it."""
+    """Return the name of a library's class, or the full name of a class of other code."""
     cls = type(part)
     if cls.__module__.partition(".")[0] in ("keras", "torch"):
         return cls.__name__

@@ -14,7 +14,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from lockgate_keras.training import DenseLayers, Loss, Training, train
+from lockgate_keras.trainer import DenseLayers, Loss, Training, train
 
 __all__ = ["DenseClassifier", "DenseRegressor"]
 
@@ -28,7 +28,7 @@ class _Dense(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     Parameters
     ----------
     hidden, learning_rate, weight_decay, dropout, batch_normalization, batch_size, epochs, patience
-        As in `lockgate_keras.training.Training`.
+        As in `lockgate_keras.trainer.Training`.
     random_state : int
         Seed of the weights, the order of the rows, and dropout.
 

@@ -10,12 +10,17 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 import lockgate
+from lockgate_keras.activations import class_name
 from lockgate_keras.keras_layers import keras_ending
 from lockgate_keras.torch_layers import torch_ending, torch_outputs
+from lockgate_keras.trainer import import_keras
 
 __all__ = ["NetworkClassifier", "NetworkRegressor", "ending_of", "library_of", "outputs_of"]
 
 BATCH = 8192
+
+MODELS = ("Functional", "Sequential")
+"""Models of Keras that a description says all of."""
 
 
 def library_of(network: object) -> str:
@@ -35,7 +40,8 @@ def outputs_of(network: Any, X: ArrayLike) -> np.ndarray:
     rows = np.ascontiguousarray(X, dtype=np.float32)
     parts = [rows[start : start + BATCH] for start in range(0, max(len(rows), 1), BATCH)]
     if library_of(network) == "keras":
-        outputs = [np.asarray(network(part, training=False)) for part in parts]
+        keras = import_keras()
+        outputs = [keras.ops.convert_to_numpy(network(part, training=False)) for part in parts]
     else:
         outputs = [torch_outputs(network, part) for part in parts]
     return np.concatenate(outputs).astype(float).reshape(len(rows), -1)
@@ -54,6 +60,22 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     def __sklearn_is_fitted__(self) -> bool:
         """Return True: the network was trained before."""
         return True
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return a network of Keras as its description and arrays: Keras would add the time."""
+        state = dict(super().__getstate__())
+        if library_of(self.network) == "keras" and class_name(self.network) in MODELS:
+            state["network"] = self.network.to_json(), self.network.get_weights()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Build the network again."""
+        if isinstance(state["network"], tuple):
+            description, weights = state["network"]
+            network = import_keras().models.model_from_json(description)
+            network.set_weights(weights)
+            state = {**state, "network": network}
+        super().__setstate__(state)
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> NoReturn:
         """Refuse: train the network with its own library."""

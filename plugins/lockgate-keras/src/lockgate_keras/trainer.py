@@ -98,7 +98,7 @@ def train(
     Raises
     ------
     ValueError
-        If the loss is no finite number any more.
+        If the loss becomes NaN or infinite.
 
     """
     keras = import_keras()
