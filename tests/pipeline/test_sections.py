@@ -1080,7 +1080,11 @@ def test_regions_are_measured_on_the_tune_rows(make: Make, target: str) -> None:
 @option("project.task")
 def test_that_share_of_rows_like_those_of_training_are_anomalies(make: Make) -> None:
     for share in (0.02, 0.2):
-        settings = {"evaluator.anomaly.known": "bought", "decision.anomalies": share}
+        settings = {
+            "evaluator.anomaly.known": "bought",
+            "decision.anomalies": share,
+            "model.isolation-forest.trees": 100,
+        }
         project = without_target(make, "anomaly", "isolation-forest", **settings)
         finished = project.workspace.read_finished()
         assert finished.classes == ("normal", "anomaly")
@@ -1132,7 +1136,10 @@ def test_a_task_without_a_target_takes_none_and_needs_its_models(make: Make) -> 
             fitted(make(wrong, target=None, model=model))
     with pytest.raises(lockgate.DataError, match=r"predicts clusters.*or project.task=clustering"):
         fitted(make({"project.task": "auto"}, model="k-means"))
-    settings: dict[str, Any] = {"evaluator.anomaly.known": "frauds"}
+    settings: dict[str, Any] = {
+        "evaluator.anomaly.known": "frauds",
+        "model.isolation-forest.trees": 5,
+    }
     with pytest.raises(lockgate.UsageError, match=r"unknown column 'frauds' \(known\)"):
         without_target(make, "anomaly", "isolation-forest", **settings)
     settings = {"evaluator": {"anomaly": {"plugin": "anomaly"}}}
