@@ -40,6 +40,7 @@ from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.schema import fit_schema
 from lockgate.modeling.training.fitting import check_task, check_weights, fit, loss_function
 from lockgate.modeling.training.fusion import calibrate, fuse
+from lockgate.modeling.training.quantiles import quantile_of
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.converters.installed import Converters
 from lockgate.models.converters.parity import check_parity
@@ -78,7 +79,13 @@ TASKS_OF: dict[str, tuple[Task, ...]] = {
 """Tasks of models that do not solve all that have a target."""
 
 VARIANTS: dict[str, list[dict[str, Any]]] = {
-    "linear": [{"penalty": name} for name in ("none", "ridge", "lasso", "elastic-net")],
+    "boosting": [{}, {"quantile": 0.9}],
+    "gradient-boosting": [{}, {"quantile": 0.9}],
+    "lightgbm": [{}, {"quantile": 0.9}],
+    "linear": [
+        *({"penalty": name} for name in ("none", "ridge", "lasso", "elastic-net")),
+        {"quantile": 0.9},
+    ],
     "logistic": [
         *({"penalty": name} for name in ("ridge", "lasso", "elastic-net")),
         {"balanced": True},
@@ -122,10 +129,17 @@ def test_every_model_is_packed_with_equal_answers(name: str, task: Task) -> None
     table, later = example_table(task), example_table(task, ROWS, seed=1)
     for settings in VARIANTS.get(name, [{}]):
         if task not in TASKS_OF.get(name, SUPERVISED):
-            with pytest.raises(lockgate.DataError, match=r"needs a .*choose model=|another model"):
+            with pytest.raises(
+                lockgate.DataError, match=r"choose model=|another model|only a regr"
+            ):
                 check_task(build(name, task, table, **settings), f"model.{name}")
             continue
+        if task != "regression" and "quantile" in settings:
+            with pytest.raises(lockgate.DataError, match="only a regression has quantiles"):
+                build(name, task, table, **settings)
+            continue
         recipe = build(name, task, table, **settings)
+        assert quantile_of(recipe.estimator) == settings.get("quantile")
         for params in corners(recipe):
             fitted = fit(recipe, params, table)
             packed = PackedModel(
@@ -306,6 +320,25 @@ def test_a_fusion_is_that_of_a_plain_script_and_is_packed(task: Task, method: st
     comparison = check_parity(ours, packed, later.features, rows=ROWS)
     assert comparison.label_changes == 0
     assert comparison.rows >= ROWS // 2
+
+
+def test_quantiles_are_fused_with_their_like_alone() -> None:
+    table = example_table("regression")
+    recipes = {
+        "boosting": build("boosting", "regression", table, quantile=0.9),
+        "linear": build("linear", "regression", table, quantile=0.9),
+    }
+    params: dict[str, dict[str, Any]] = {name: {} for name in recipes}
+    fused = fuse(recipes, params, "average")
+    assert quantile_of(fused.estimator) == 0.9
+    values = fit(fused, {}, table).predict(table.features)
+    assert 0.8 < np.mean(table.target <= values) < 1
+    with pytest.raises(lockgate.UsageError, match="a stack predicts means"):
+        fuse(recipes, params, "stack")
+    for other in ({"quantile": 0.8}, {}):
+        mixed = {**recipes, "linear": build("linear", "regression", table, **other)}
+        with pytest.raises(lockgate.UsageError, match="set the same quantile for each"):
+            fuse(mixed, params, "average")
 
 
 def test_a_member_gets_the_weights_and_a_stack_keeps_no_groups() -> None:

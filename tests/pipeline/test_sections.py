@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import mean_pinball_loss
 
 import lockgate
 from lockgate.contract.prediction import Output, Predictor
@@ -1012,6 +1013,31 @@ def without_target(make: Make, task: str, model: str, **settings: Any) -> Projec
     project = make(chosen, target=None, model=model)
     project.run("load", "optimize", "compress", "evaluate", "package", "monitor")
     return project
+
+
+@option("search.metric")
+def test_a_quantile_is_tuned_compressed_and_reported_as_such(make: Make) -> None:
+    settings: dict[str, Any] = {
+        "model.boosting.quantile": 0.8,
+        "model.boosting.trees": 20,
+        "search.metric": "quantile_loss",
+        "evaluator": {"regression": {"plugin": "regression"}},
+        "compressor": {"prune": {"plugin": "prune"}},
+    }
+    project = make(settings, target="size", model="boosting")
+    project.run("load", "optimize", "compress", "evaluate", "package", "monitor")
+    bundle = lockgate.open(project.workspace.bundle)
+    assert bundle.manifest.quantile == 0.8
+    steps = json.loads((project.root / "models" / "steps.json").read_bytes())
+    assert steps["metric"] == "quantile_loss"
+    test = project.workspace.table("test", project.workspace.read_finished().schema)
+    report = json.loads((project.root / "report" / "report.json").read_bytes())
+    measured = report["evaluators"]["regression"]["metrics"]
+    expected = mean_pinball_loss(test.target, bundle.predict(test.features).label, alpha=0.8)
+    assert measured["quantile_loss"]["estimate"] == pytest.approx(expected)
+    assert "r2" not in measured
+    with pytest.raises(lockgate.SettingError, match="for the 0.8 quantile: quantile_loss"):
+        fitted(make({**settings, "search.metric": "rmse"}, target="size", model="boosting"))
 
 
 @option("search.fusion")

@@ -49,6 +49,9 @@ class Output:
         Bounds of a regression's prediction interval, where the model has some.
     sets : ndarray of bool, shape (n, classes), or None
         Which classes are in a classifier's prediction set, where the model has some.
+    quantile : float or None
+        Share of rows whose true value is expected at or below the predicted, in (0, 1); None for
+        a regression of means.
 
     """
 
@@ -60,6 +63,7 @@ class Output:
     low: np.ndarray | None = None
     high: np.ndarray | None = None
     sets: np.ndarray | None = None
+    quantile: float | None = None
 
     def class_scores(self) -> np.ndarray:
         """Return the probability of each class, shape (n, classes), also of two.

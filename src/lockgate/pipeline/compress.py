@@ -42,7 +42,7 @@ def work(stage: Stage) -> dict[str, float]:
     train = workspace.table("train", fitted.schema)
     tune = workspace.table("tune", fitted.schema)
     writer = ModelWriter(stage, fitted, tune)
-    loss = loss_function(tune, fitted.metric, fitted.task, fitted.classes)
+    loss = loss_function(tune, fitted.metric, fitted.task, fitted.classes, fitted.quantile)
     with limit_threads(stage.resources.threads):
         candidate, initial_loss = fitted.candidate, loss(fitted.candidate.estimator)
         budget = stage.sections.compression.max_loss * abs(initial_loss)
@@ -74,12 +74,14 @@ def work(stage: Stage) -> dict[str, float]:
         candidate.params,
         threshold,
         region,
+        fitted.quantile,
         candidate.parent,
     )
     workspace.write_finished(model, written.files)
     output = predict_output(
         candidate.estimator, tune.features, fitted.task, fitted.classes, threshold
     )
+    output = replace(output, quantile=fitted.quantile)
     of_train = None
     if fitted.task in UNSUPERVISED:  # their predictions have rates, and no truth to be too close to
         of_train = predict_output(

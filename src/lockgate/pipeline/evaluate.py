@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from lockgate.contract.evaluation import EvaluateRequest, Metric, Report, ValueMatrix
@@ -70,7 +71,7 @@ def _run_evaluators(
     decision = stage.sections.decision
     with limit_threads(stage.resources.threads):
         predictor = open_finished(stage, workspace, model)
-        output = predictor.predict(test.features)
+        output = replace(predictor.predict(test.features), quantile=model.quantile)
         request = EvaluateRequest(
             **stage.request_context(),
             predictor=predictor,

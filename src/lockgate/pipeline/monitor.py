@@ -127,7 +127,9 @@ def _measure_performance(
         return {}
     predictions = window.outputs
     output = Output(
-        predictions.label[known], None if predictions.score is None else predictions.score[known]
+        predictions.label[known],
+        None if predictions.score is None else predictions.score[known],
+        quantile=manifest.quantile,
     )
     truth = window.labels[known]
     try:

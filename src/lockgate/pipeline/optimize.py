@@ -23,6 +23,7 @@ from lockgate.modeling.training.fitting import (
     fit,
 )
 from lockgate.modeling.training.fusion import calibrate, fuse
+from lockgate.modeling.training.quantiles import quantile_of
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import FittedModel, Workspace
@@ -36,12 +37,12 @@ def work(stage: Stage) -> dict[str, float]:
     facts = workspace.facts()
     schema = apply_cell_policies(workspace.schema(), sections.cells)
     train, task = workspace.table("train", schema), facts["task"]
-    metric = chosen_metric(sections.search.metric, task)
     folds = make_folds(train, facts["split"], sections.search.folds, sections.project.seed)
     searches: dict[str, SearchResult] = {}
     with limit_threads(stage.resources.threads):
         for choice in stage.parameters.chosen["model"]:
             recipe = _build(stage, choice.name, train, task)
+            metric = chosen_metric(sections.search.metric, task, quantile_of(recipe.estimator))
             validation = CrossValidation(recipe, train, folds, metric, facts["positive"])
             searches[choice.name] = _search(stage, recipe, train, folds, validation, metric)
             _log_best(stage, choice.name, searches[choice.name], metric)

@@ -16,6 +16,7 @@ from lockgate.modeling.statistics.histograms import build_reference, select_moni
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.models.bundle.card import (
     describe_carried_rows,
+    describe_quantile,
     model_card,
 )
 from lockgate.models.bundle.environment import environment_of
@@ -90,6 +91,7 @@ def work(stage: Stage) -> dict[str, float]:
             _build_hashes(stage, train),
             environment_of(stage.parameters.single("format").entry),
             model.region,
+            quantile=model.quantile,
         )
         digest = write_bundle(workspace.bundle, content)
         open_bundle(workspace.bundle)
@@ -116,6 +118,8 @@ def _format_card(
             f"`{model.classes[1]}` is predicted when the score is at least {model.threshold:.4g} "
             f"(rule: {rule})."
         )
+    if model.quantile is not None:
+        decision = describe_quantile(model.quantile)
     if model.region is not None:
         decision = f"{decision} {model.region.describe()}".strip()
     return model_card(

@@ -25,6 +25,7 @@ from lockgate.errors import DataError
 from lockgate.modeling.baselines import Baseline
 from lockgate.modeling.change import RowMeasures
 from lockgate.modeling.training.estimators import get_classes
+from lockgate.modeling.training.quantiles import quantile_of
 from lockgate.models.skops_file import read_estimator, write_estimator
 
 __all__ = ["FinishedModel", "FittedModel", "Workspace", "to_plain"]
@@ -52,6 +53,8 @@ class FinishedModel:
         Smallest score for which the second of two classes is predicted.
     region : PredictionRegion or None
         Prediction interval or set.
+    quantile : float or None
+        Quantile that a regression predicts; None for a mean.
     parent : str or None
         The last compressor that was applied to it.
 
@@ -65,6 +68,7 @@ class FinishedModel:
     params: Mapping[str, Any]
     threshold: float | None
     region: PredictionRegion | None
+    quantile: float | None
     parent: str | None
 
 
@@ -92,6 +96,11 @@ class FittedModel:
     task: str
     classes: tuple[Any, ...]
     metric: str
+
+    @property
+    def quantile(self) -> float | None:
+        """Quantile that a regression predicts; None for a mean."""
+        return quantile_of(self.candidate.recipe.estimator)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,9 @@ class LightGBMModel:
         200, at_least=1, at_most=10_000, help="number of iterations, each adds a tree per class"
     )
     balanced: bool = lockgate.setting(False, help="weight classes inversely to their frequency")
+    quantile: float | None = lockgate.setting(
+        None, above=0, below=1, help="regression: quantile to predict; null: the mean"
+    )
 
     @lockgate.hookimpl
     def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
@@ -37,7 +40,14 @@ class LightGBMModel:
             "force_col_wise": True,
             "verbose": -1,
         }
+        if self.quantile is not None and request.task != "regression":
+            raise lockgate.DataError(
+                f"quantile is {self.quantile:g}, and the task is {request.task}; only a regression "
+                "has quantiles"
+            )
         if request.task == "regression":
+            if self.quantile is not None:
+                options |= {"objective": "quantile", "alpha": self.quantile}
             estimator = LGBMRegressor(**options)
         else:
             weight = "balanced" if self.balanced else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import lockgate
@@ -38,7 +39,7 @@ class Regression:
         resamples = self.resamples if units >= FEWEST_UNITS else 0
         truth, predicted = request.table.target.astype(float), request.output.label.astype(float)
         metrics = bootstrap_intervals(
-            RegressionMetrics(truth, predicted),
+            RegressionMetrics(truth, predicted, request.output.quantile),
             len(truth),
             weight=request.table.weight,
             groups=request.table.groups,
@@ -46,21 +47,30 @@ class Regression:
             seed=request.seed,
         )
         metrics |= region_metrics(request)
-        r2 = metrics.get("r2")
-        message = (
-            f"the model explains {r2.estimate:.0%} of the variance"
-            if r2
-            else "R² is undefined: the target is constant"
-        )
-        messages = [message, *region_message(metrics)]
+        messages = [_describe(metrics, request.output.quantile), *region_message(metrics)]
         if resamples < self.resamples:
             counted = "rows" if request.table.groups is None else "groups"
             messages.append(
                 f"only {units} {counted}: too few for intervals ({FEWEST_UNITS} needed)"
             )
         return lockgate.Report(
-            metrics, plots=(_plot_deciles(truth, predicted),), messages=tuple(messages)
+            metrics,
+            plots=(_plot_deciles(truth, predicted, request.output.quantile),),
+            messages=tuple(messages),
         )
+
+
+def _describe(metrics: Mapping[str, lockgate.Metric], quantile: float | None) -> str:
+    """Return how good the values are, as a sentence."""
+    if quantile is not None and "quantile_skill" in metrics:
+        return (
+            f"{metrics['at_or_below'].estimate:.1%} of the test rows are at or below the predicted "
+            f"{quantile:g} quantile; its loss is {metrics['quantile_skill'].estimate:.0%} below "
+            "that of the best constant"
+        )
+    if "r2" in metrics and quantile is None:
+        return f"the model explains {metrics['r2'].estimate:.0%} of the variance"
+    return "the target is constant, so that nothing of it is left to explain"
 
 
 def _count_units(table: lockgate.Table) -> int:
@@ -70,20 +80,26 @@ def _count_units(table: lockgate.Table) -> int:
     return len(table) if table.groups is None else len(np.unique(table.groups))
 
 
-def _plot_deciles(truth: np.ndarray, predicted: np.ndarray) -> lockgate.Plot:
+def _plot_deciles(
+    truth: np.ndarray, predicted: np.ndarray, quantile: float | None
+) -> lockgate.Plot:
     import numpy as np
 
+    def typical(values: np.ndarray) -> float:
+        return float(values.mean() if quantile is None else np.quantile(values, quantile))
+
+    of_values = "mean actual value" if quantile is None else f"{quantile:g} quantile of the actual"
     groups = np.array_split(np.argsort(predicted, kind="stable"), min(10, len(predicted)))
     line = lockgate.Series(
         "model",
         tuple(float(predicted[group].mean()) for group in groups),
-        tuple(float(truth[group].mean()) for group in groups),
+        tuple(typical(truth[group]) for group in groups),
     )
     return lockgate.Plot(
         "deciles",
         "Predicted against actual, by decile",
         "mean predicted value",
-        "mean actual value",
+        of_values,
         (line,),
         diagonal=True,
     )

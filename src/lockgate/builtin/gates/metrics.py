@@ -22,6 +22,12 @@ DEFAULT_METRICS = {
 """What ``auto`` stands for: metrics of at most 1, so that one margin suits all tasks."""
 
 
+def default_metric(bundle: lockgate.EvaluatedBundle) -> str:
+    """Return the metric that ``auto`` stands for."""
+    quantile = None if bundle.output is None else bundle.output.quantile
+    return DEFAULT_METRICS[bundle.task] if quantile is None else "quantile_skill"
+
+
 def weighted_metric(
     metric_name: str, bundle: lockgate.EvaluatedBundle, value_matrix: lockgate.ValueMatrix | None
 ) -> MetricFunction | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import lockgate
-from lockgate.builtin.gates.metrics import DEFAULT_METRICS, weighted_metric
+from lockgate.builtin.gates.metrics import default_metric, weighted_metric
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,7 +117,7 @@ class NoWorse:
         outputs = [bundle.output for bundle in (candidate, incumbent) if bundle.output is not None]
         if candidate.task == "binary" and any(output.score is None for output in outputs):
             return "accuracy"
-        return DEFAULT_METRICS[candidate.task]
+        return default_metric(candidate)
 
     def _find_sign(self, metric_name: str) -> float:
         """Return 1 where higher values are better, -1 where lower ones are."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import lockgate
+from lockgate.builtin.models.quantile import check_quantile
 
 
 @lockgate.plugin
@@ -20,6 +21,9 @@ class Boosting:
     max_leaves: int = lockgate.setting(
         15, at_least=2, at_most=1024, help="maximum number of leaves of a tree"
     )
+    quantile: float | None = lockgate.setting(
+        None, above=0, below=1, help="regression: quantile to predict; null: the mean"
+    )
 
     @lockgate.hookimpl
     def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
@@ -33,11 +37,14 @@ class Boosting:
         estimator_class = (
             HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
         )
+        check_quantile(self.quantile, request.task)
+        options = {} if self.quantile is None else {"loss": "quantile", "quantile": self.quantile}
         estimator = estimator_class(
             max_iter=self.trees,
             max_leaf_nodes=self.max_leaves,
             early_stopping=False,
             random_state=request.seed,
+            **options,
         )
         space: dict[str, lockgate.SearchRange | list[Any]] = {
             "learning_rate": lockgate.SearchRange(0.02, 0.3, log_scale=True),

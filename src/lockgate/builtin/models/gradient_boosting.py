@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import lockgate
+from lockgate.builtin.models.quantile import check_quantile
 
 
 @lockgate.plugin
@@ -14,6 +15,9 @@ class GradientBoosting:
     trees: int = lockgate.setting(
         150, at_least=1, at_most=10_000, help="number of iterations, each adds a tree per class"
     )
+    quantile: float | None = lockgate.setting(
+        None, above=0, below=1, help="regression: quantile to predict; null: the mean"
+    )
 
     @lockgate.hookimpl
     def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
@@ -22,8 +26,10 @@ class GradientBoosting:
 
         regression = request.task == "regression"
         estimator_class = GradientBoostingRegressor if regression else GradientBoostingClassifier
+        check_quantile(self.quantile, request.task)
+        options = {} if self.quantile is None else {"loss": "quantile", "alpha": self.quantile}
         estimator = estimator_class(
-            n_estimators=self.trees, subsample=0.8, random_state=request.seed
+            n_estimators=self.trees, subsample=0.8, random_state=request.seed, **options
         )
         space: dict[str, lockgate.SearchRange | list[Any]] = {
             "learning_rate": lockgate.SearchRange(0.02, 0.3, log_scale=True),

@@ -19,6 +19,12 @@ class Linear:
         choices=("none", "ridge", "lasso", "elastic-net"),
         help="none: ordinary least squares; lasso and elastic-net set coefficients to 0",
     )
+    quantile: float | None = lockgate.setting(
+        None,
+        above=0,
+        below=1,
+        help="quantile to predict, up to some 10,000 rows; null: the mean",
+    )
 
     @lockgate.hookimpl
     def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
@@ -28,6 +34,8 @@ class Linear:
                 f"model linear needs a regression task, got {request.task}; "
                 "choose model=logistic or model=boosting"
             )
+        if self.quantile is not None:
+            return self._of_quantile(request, self.quantile)
         if self.penalty in ("lasso", "elastic-net"):
             return self._sparse(request)
         from lockgate.modeling.solvers.regressor import LeastSquares
@@ -38,6 +46,19 @@ class Linear:
             request.task,
             space=space if self.penalty == "ridge" else {},
         )
+
+    def _of_quantile(self, request: lockgate.BuildRequest, quantile: float) -> lockgate.Recipe:
+        """Return a recipe of Koenker and Bassett's regression (1978)."""
+        from sklearn.compose import TransformedTargetRegressor
+        from sklearn.linear_model import QuantileRegressor
+        from sklearn.preprocessing import StandardScaler
+
+        # the penalty is in units of the target, so that is scaled
+        estimator = TransformedTargetRegressor(
+            QuantileRegressor(quantile=quantile), transformer=StandardScaler()
+        )
+        space = {"regressor__alpha": lockgate.SearchRange(1e-4, 0.1, log_scale=True)}
+        return lockgate.Recipe(estimator, request.task, space=space)
 
     def _sparse(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
         from sklearn.compose import TransformedTargetRegressor

@@ -48,6 +48,7 @@ HIGHER_IS_BETTER = {
     "recall",
     "f1",
     "r2",
+    "quantile_skill",
     "silhouette",
 }
 LOWER_IS_BETTER = {
@@ -58,6 +59,7 @@ LOWER_IS_BETTER = {
     "rmse",
     "score_shift",
     "mae",
+    "quantile_loss",
     "model_kb",
     "one_row_us",
 }
@@ -70,6 +72,9 @@ BY_TASK = {
     "clustering": ("silhouette", "davies_bouldin"),
     "anomaly": ("score_shift",),
 }
+
+OF_QUANTILES = ("quantile_loss", "quantile_skill")
+"""Metrics of a regression that predicts a quantile."""
 
 EVALUATORS = {
     "binary": "classification",
@@ -102,12 +107,14 @@ def truth_of(table: Table, task: str) -> Array:
     return np.zeros((len(table), 0)) if task == "anomaly" else table.target
 
 
-def chosen_metric(requested: str, task: str) -> str:
-    """Resolve ``auto``, and reject a metric that is not one of the task's."""
+def chosen_metric(requested: str, task: str, quantile: float | None = None) -> str:
+    """Resolve ``auto``, and reject a metric that is not one of the task's, or of a quantile's."""
+    known = BY_TASK[task] if quantile is None else OF_QUANTILES
     if requested == "auto":
-        return BY_TASK[task][0]
-    if requested not in BY_TASK[task]:
-        raise SettingError("search.metric", requested, f"for {task}: " + ", ".join(BY_TASK[task]))
+        return known[0]
+    if requested not in known:
+        subject = task if quantile is None else f"the {quantile:g} quantile"
+        raise SettingError("search.metric", requested, f"for {subject}: " + ", ".join(known))
     return requested
 
 
@@ -120,7 +127,7 @@ def metrics_for_task(
     that of `truth_of`.
     """
     if task == "regression":
-        return RegressionMetrics(truth, output.label)
+        return RegressionMetrics(truth, output.label, output.quantile)
     if task == "clustering":
         return ClusteringMetrics(truth, output.label)
     if task == "anomaly":

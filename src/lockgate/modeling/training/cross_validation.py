@@ -19,6 +19,7 @@ from lockgate.modeling.training.estimators import order_classes
 from lockgate.modeling.training.fitting import check_params, split_params
 from lockgate.modeling.training.folds import FoldLoss, PreparedFold, prepare_fold
 from lockgate.modeling.training.partial_fits import ContinuedFit
+from lockgate.modeling.training.quantiles import quantile_of
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -55,7 +56,7 @@ class CrossValidation:
         classes = order_classes(labels, positive)
         if recipe.task == "anomaly":
             classes = ANOMALY_CLASSES
-        self._loss = FoldLoss(metric, recipe.task, classes)
+        self._loss = FoldLoss(metric, recipe.task, classes, quantile_of(recipe.estimator))
         self._prepared: dict[str, dict[int, PreparedFold]] = {}
 
     def measure(self, params: Mapping[str, Any], share: float = 1.0) -> Trial:

@@ -12,6 +12,7 @@ from lockgate.contract.prediction import Output
 from lockgate.contract.recipes import TWO_CLASSES
 from lockgate.data.columns.categories import category_text
 from lockgate.errors import UsageError
+from lockgate.modeling.training.quantiles import quantile_of
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -149,7 +150,8 @@ def predict_output(
 
     """
     if task == "regression":
-        return Output(np.asarray(estimator.predict(features), dtype=float))
+        values = np.asarray(estimator.predict(features), dtype=float)
+        return Output(values, quantile=quantile_of(estimator))
     if task == "clustering":
         distances = estimator.transform(features) if hasattr(estimator, "transform") else None
         return Output(np.asarray(estimator.predict(features)), margin=distances)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import inspect
 import numbers
 from collections.abc import Callable, Iterator, Mapping
@@ -166,13 +167,21 @@ def clone_steps(recipe: Recipe, params: Mapping[str, dict[str, Any]]) -> list[tu
 
 
 def loss_function(
-    table: Table, metric: str, task: str, classes: tuple[object, ...]
+    table: Table,
+    metric: str,
+    task: str,
+    classes: tuple[object, ...],
+    quantile: float | None = None,
 ) -> Callable[[Pipeline], float]:
-    """Return a function that computes a fitted pipeline's loss on these rows."""
+    """Return a function that computes a fitted pipeline's loss on these rows.
+
+    A packed model among them does not know which `quantile` it predicts.
+    """
     truth = truth_of(table, task)
 
     def loss(estimator: Pipeline) -> float:
         output = predict_output(estimator, table.features, task, classes)
+        output = dataclasses.replace(output, quantile=quantile or output.quantile)
         return compute_loss(metric, task, truth, output, classes, weight=table.weight)
 
     return loss

@@ -67,6 +67,7 @@ class FoldLoss:
     metric: str
     task: str
     classes: tuple[Any, ...]
+    quantile: float | None = None
 
     def __call__(self, estimator: BaseEstimator, fold: PreparedFold) -> float:
         """Return the loss of a fitted estimator; NaN where the metric is undefined."""
@@ -95,7 +96,7 @@ class FoldLoss:
 
     def _output(self, predictions: np.ndarray, estimator: BaseEstimator) -> Output:
         if self.task in ("regression", "clustering"):
-            return Output(predictions)
+            return Output(predictions, quantile=self.quantile)
         if self.task == "anomaly":
             return output_of_scores(predictions[:, 1], self.task, ANOMALY_CLASSES)
         # boosting that has seen a single class predicts two columns

@@ -21,6 +21,7 @@ from sklearn.preprocessing import FunctionTransformer
 from lockgate.contract.recipes import UNSUPERVISED, Candidate, Recipe
 from lockgate.errors import SettingError, UsageError
 from lockgate.modeling.training.fitting import clone_steps, split_params
+from lockgate.modeling.training.quantiles import quantile_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -92,7 +93,8 @@ def fuse(
     Raises
     ------
     UsageError
-        If the members' task has no scores or values to fuse, or a stack would split groups.
+        If the members' task has no scores or values to fuse, a stack would split groups, or the
+        members predict different quantiles.
 
     """
     task = next(iter(recipes.values())).task
@@ -103,6 +105,14 @@ def fuse(
             "a stack is fitted on folds that do not keep groups together, so that its scores "
             "would be too good: lockgate run search.fusion=average"
         )
+    quantiles = {quantile_of(recipe.estimator) for recipe in recipes.values()}
+    if len(quantiles) > 1:
+        raise UsageError(
+            "the models predict different quantiles, or some of them means, which have no common "
+            "average: set the same quantile for each, model.NAME.quantile"
+        )
+    if method == "stack" and quantiles != {None}:
+        raise UsageError("a stack predicts means, no quantiles: use search.fusion=average")
     members = [(name, _member(recipe, params[name])) for name, recipe in recipes.items()]
     for name, member in members:
         if "__" in name or name in member.get_params(deep=False):

@@ -13,7 +13,15 @@ from lockgate.models.packed.format.linear import Kernel
 from lockgate.models.packed.format.neighbors import NearestRows, NeighborCells
 from lockgate.models.packed.runtime.model import PackedModel
 
-__all__ = ["describe_carried_rows", "model_card"]
+__all__ = ["describe_carried_rows", "describe_quantile", "model_card"]
+
+
+def describe_quantile(quantile: float) -> str:
+    """Return what a predicted quantile is, as a sentence."""
+    return (
+        f"Each value is the {quantile:g} quantile: of rows like those of training, "
+        f"{100 * quantile:.4g} % have a true value at or below it."
+    )
 
 
 def describe_carried_rows(model: Model) -> list[str]:

@@ -102,6 +102,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Value of each outcome of a decision.
     region : PredictionRegion or None
         Prediction interval or set.
+    quantile : float or None
+        Quantile that a regression predicts; None for a mean.
     format : str
         Plugin that opens the model.
     model : list of str
@@ -124,6 +126,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threshold: float | None
     value_matrix: ValueMatrix | None
     region: PredictionRegion | None
+    quantile: float | None
     format: str
     model: list[str]
     files: dict[str, str]
@@ -168,6 +171,9 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(
             f"{path} is damaged: {manifest.region} is not a region of a {manifest.task} model"
         )
+    quantile = manifest.quantile
+    if quantile is not None and not (manifest.task == "regression" and 0 < quantile < 1):
+        raise BundleError(f"{path} is damaged: a {manifest.task} model of the quantile {quantile}")
     return manifest
 
 

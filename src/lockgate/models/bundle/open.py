@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,7 @@ class Bundle:
         output = self.predictor.predict(rows, **options)
         if output.missing or output.unknown:
             self._warn_of_filled(rows, output)
+        output = replace(output, quantile=self.manifest.quantile)
         region = self.manifest.region
         return output if region is None else region.attach(output)
 

@@ -63,6 +63,7 @@ class BundleContent:
     environment: Environment
     region: PredictionRegion | None = None
     array_columns: tuple[str, ...] = ()
+    quantile: float | None = None
 
 
 def write_bundle(target: Path, content: BundleContent) -> str:
@@ -84,6 +85,7 @@ def write_bundle(target: Path, content: BundleContent) -> str:
             content.threshold,
             content.value_matrix,
             content.region,
+            content.quantile,
             content.format,
             sorted(content.model),
             files,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import numbers
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -58,6 +59,7 @@ def assemble(
     contract: DataContract | None = None,
     warnings: Sequence[str] = (),
     array_columns: tuple[str, ...] = (),
+    quantile: float | None = None,
 ) -> Bundle:
     """Write a bundle around the files of a model, and open it."""
     from lockgate.data.schema import fit_schema
@@ -96,7 +98,9 @@ def assemble(
             assert tune is not None  # it was checked
             tuned = predictor.predict(tune.frame)
             region = measure_table_region(tune, tuned, task, classes, float(coverage))
-        metrics = {} if test is None else _evaluate(predictor, test, score_threshold, region)
+        metrics = {}
+        if test is not None:
+            metrics = _evaluate(predictor, test, score_threshold, region, quantile)
         reference = build_reference(
             features, schema, numpy_backend(), select_monitored_output(output, task)
         )
@@ -109,6 +113,7 @@ def assemble(
             metrics=metrics,
             score_threshold=score_threshold,
             region=region,
+            quantile=quantile,
             contract=contract,
             test_rows=0 if test is None else len(test),
             warnings=warnings,
@@ -134,6 +139,7 @@ def assemble(
             environment_of(Catalogue.installed().find("format", format)),
             region,
             array_columns,
+            quantile,
         )
         write_bundle(path, content)
     return open_bundle(path)
@@ -211,14 +217,18 @@ def _choose_threshold(
 
 
 def _evaluate(
-    predictor: Predictor, test: Table, threshold: float | None, region: PredictionRegion | None
+    predictor: Predictor,
+    test: Table,
+    threshold: float | None,
+    region: PredictionRegion | None,
+    quantile: float | None,
 ) -> dict[str, Any]:
     """Evaluate the model with the default evaluator of its task."""
     model = model_of(predictor)
     if model.task not in UNSUPERVISED and test.schema.target is None:
         return {}
     name = EVALUATORS[model.task]
-    output = predictor.predict(test.frame)
+    output = dataclasses.replace(predictor.predict(test.frame), quantile=quantile)
     output = output if region is None else region.attach(output)
     host = Host("pack")
     host.register("evaluator", name, Catalogue.installed().find("evaluator", name).load()())

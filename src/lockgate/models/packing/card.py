@@ -10,6 +10,7 @@ from lockgate.contract.tables import Schema, Table
 from lockgate.data.data_contract.rules import DataContract
 from lockgate.models.bundle.card import (
     describe_carried_rows,
+    describe_quantile,
     model_card,
 )
 from lockgate.models.bundle.open_format import Model
@@ -32,6 +33,7 @@ def render_card(
     metrics: dict[str, Any],
     score_threshold: float | None,
     region: PredictionRegion | None,
+    quantile: float | None,
     contract: DataContract | None,
     test_rows: int,
     warnings: Sequence[str],
@@ -55,6 +57,8 @@ def render_card(
         Score from which the positive class is predicted, where one was set.
     region : PredictionRegion or None
         Prediction interval or set.
+    quantile : float or None
+        Quantile that a regression predicts.
     contract : DataContract or None
         The data contract that the rows hold.
     test_rows : int
@@ -70,6 +74,8 @@ def render_card(
         decision = (
             f"`{model.classes[1]}` is predicted when the score is at least {score_threshold:.4g}."
         )
+    if quantile is not None:
+        decision = describe_quantile(quantile)
     if region is not None:
         decision = f"{decision} {region.describe()}".strip()
     known = {key: f"declared: {value}" for key, value in lineage.items()}

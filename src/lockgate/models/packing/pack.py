@@ -119,6 +119,7 @@ def pack(
     """
     from lockgate.data.schema import fit_schema
     from lockgate.modeling.training.estimators import order_classes
+    from lockgate.modeling.training.quantiles import quantile_of
 
     check_threshold(threshold, tune)
     check_coverage(coverage, tune)
@@ -164,6 +165,7 @@ def pack(
         contract=rules,
         warnings=parity.warnings(),
         array_columns=tuple(map(str, frame)),
+        quantile=quantile_of(estimator),
         **tables,
     )
 
