@@ -226,7 +226,7 @@ def test_a_changed_golden_proof_is_refused(deployment: Deployment) -> None:
     check(deployment, slot, None)
     with pytest.raises(GateRefused, match="signature"):
         check(deployment, slot, signers())
-    path.write_text(raw.replace("64", "65"))
+    path.write_text(raw.replace("allowed: 64 kB", "allowed: 65 kB"))
     with pytest.raises(GateRefused, match="is based on another verdict"):
         check(deployment, slot, None)
     path.write_text(raw)
