@@ -63,11 +63,13 @@ def test_a_weight_counts_as_copies_of_a_row(seed: int, copies: int) -> None:
     truth = draw.normal(size=200)
     plain = measure_region(truth, Output(np.zeros(200)), 0.8)
     heavier = measure_region(truth, Output(np.zeros(200)), 0.8, np.full(200, float(copies)))
-    assert (plain.below, plain.above) == pytest.approx((heavier.below, heavier.above))
+    assert isinstance(plain, IntervalRegion)
+    assert isinstance(heavier, IntervalRegion)
+    assert plain.below == pytest.approx(heavier.below)
+    assert plain.above == pytest.approx(heavier.above)
     tail = np.where(truth > np.quantile(truth, 0.8), float(copies), 1.0)
     skewed = measure_region(truth, Output(np.zeros(200)), 0.8, tail)
-    assert skewed.above is not None
-    assert plain.above is not None
+    assert isinstance(skewed, IntervalRegion)
     assert skewed.above >= plain.above
 
 
@@ -80,7 +82,9 @@ def test_a_row_has_the_region_that_it_has_among_others(classes: Any, seed: int) 
     draw = np.random.default_rng(seed)
     value = draw.normal(size=9)
     if not classes:
-        region: PredictionRegion = IntervalRegion(0.9, 1.0, 2.0)
+        region: PredictionRegion = IntervalRegion(
+            0.9, (-0.5, 0.5), (1.0, 2.0, 3.0), (2.0, 1.0, 0.5)
+        )
         output = Output(value)
     else:
         score = draw.random(9) if len(classes) == 2 else draw.dirichlet([1, 1, 1], 9)
@@ -115,11 +119,67 @@ def test_rows_that_tie_on_a_bound_are_held() -> None:
 def test_too_few_rows_and_models_without_scores_are_refused() -> None:
     with pytest.raises(lockgate.UsageError, match="30 tune rows are too few.*needs 39"):
         measure_region(np.arange(30.0), Output(np.zeros(30)), 0.95)
-    above = measure_region(np.arange(39.0), Output(np.zeros(39)), 0.95).above
-    assert above == pytest.approx(38.0, rel=1e-9)
+    region = measure_region(np.arange(39.0), Output(np.zeros(39)), 0.95)
+    assert isinstance(region, IntervalRegion)
+    assert region.above == pytest.approx((38.0,), rel=1e-9)
     table = example_table("binary")
     labels = Output(table.target)
     with pytest.raises(lockgate.UsageError, match="sets need scores, and the model has none"):
         measure_table_region(table, labels, "binary", ("no", "yes"), 0.9)
     with pytest.raises(lockgate.UsageError, match="clustering has no true value"):
         measure_table_region(table, labels, "clustering", (0, 1), 0.9)
+
+
+def test_widths_follow_the_value_and_the_share_holds_in_each_group() -> None:
+    shares, widths = [], []
+    for seed in range(40):
+        draw = np.random.default_rng(seed)
+        value = draw.uniform(1, 100, 4000)
+        truth = value * (1 + 0.2 * draw.normal(size=4000))
+        tune, later = slice(0, 2000), slice(2000, 4000)
+        region = measure_region(truth[tune], Output(value[tune]), 0.9)
+        assert isinstance(region, IntervalRegion)
+        assert len(region.edges) == 9
+        output = region.attach(Output(value[later]))
+        assert output.low is not None
+        assert output.high is not None
+        held = (truth[later] >= output.low) & (truth[later] <= output.high)
+        tenth = np.digitize(value[later], np.linspace(1, 100, 11)[1:-1])
+        shares.append([held[tenth == k].mean() for k in range(10)])
+        widths.append([(output.high - output.low)[tenth == k].mean() for k in (0, 9)])
+    assert np.mean(shares, axis=0) == pytest.approx(0.9, abs=0.06)
+    low, high = np.mean(widths, axis=0)
+    assert high > 8 * low
+
+
+@given(
+    st.lists(st.sampled_from([*range(8), 0.1, 1e300, -1e300]), min_size=200, max_size=900),
+    st.sampled_from([0.5, 0.8, 0.9]),
+)
+@settings(max_examples=40, deadline=None)
+def test_groups_have_enough_rows_and_equal_values_stay_together(
+    values: list[float], coverage: float
+) -> None:
+    value = np.array(values, float)
+    region = measure_region(value, Output(value), coverage)
+    assert isinstance(region, IntervalRegion)
+    assert region.is_valid("regression")
+    sizes = np.bincount(np.searchsorted(region.edges, value), minlength=len(region.edges) + 1)
+    assert sizes.min() >= 100
+    assert not set(region.edges) & set(values)
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        IntervalRegion(0.9, (), (), ()),
+        IntervalRegion(0.9, (1.0,), (1.0,), (1.0,)),
+        IntervalRegion(0.9, (1.0, 1.0), (1.0,) * 3, (1.0,) * 3),
+        IntervalRegion(0.9, (), (1.0,), (-2.0,)),
+        IntervalRegion(0.9, (), (float("inf"),), (1.0,)),
+        IntervalRegion(1.0, (), (1.0,), (1.0,)),
+        SetRegion(0.9, 0.5),
+    ],
+)
+def test_a_damaged_region_is_no_region_of_a_regression(region: PredictionRegion) -> None:
+    assert not region.is_valid("regression")

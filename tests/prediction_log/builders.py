@@ -77,6 +77,7 @@ def manifest(name: str = "churn", **fields: Any) -> Manifest:
         "threshold": 0.5,
         "value_matrix": None,
         "region": None,
+        "quantile": None,
         "format": "packed",
         "model": ["model.packed"],
         "files": {"model.packed": "0" * 64},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import msgspec
@@ -18,45 +19,65 @@ __all__ = ["IntervalRegion", "PredictionRegion", "SetRegion", "list_regions", "r
 class IntervalRegion(
     msgspec.Struct, frozen=True, tag="interval", tag_field="kind", forbid_unknown_fields=True
 ):
-    """The interval around a regression's value.
+    """The interval around a regression's value, whose width follows the value.
 
-    Split conformal prediction (Vovk, Gammerman and Shafer, 2005; Lei et al., 2018): the share
-    holds on average for rows like those that the bounds were measured on.
+    Split conformal prediction (Vovk, Gammerman and Shafer, 2005; Lei et al., 2018), by groups of
+    the predicted value (Mondrian categories, section 4.5 of the former): the share holds on
+    average for rows of each group like those that the bounds were measured on.
 
     Attributes
     ----------
     coverage : float
         Share of rows whose true value lies in the interval, in (0, 1).
-    below, above : float
-        How far it reaches below and above the value.
+    edges : tuple of float
+        Rising values between the groups; a value on an edge is of the lower group.
+    below, above : tuple of float
+        How far it reaches below and above the value, in each group.
 
     Examples
     --------
-    >>> output = IntervalRegion(0.9, below=2.0, above=3.0).attach(Output(np.array([10.0])))
+    >>> region = IntervalRegion(0.9, edges=(20.0,), below=(2.0, 8.0), above=(3.0, 9.0))
+    >>> output = region.attach(Output(np.array([10.0, 50.0])))
     >>> output.low.tolist(), output.high.tolist()
-    ([8.0], [13.0])
+    ([8.0, 42.0], [13.0, 59.0])
 
     """
 
     coverage: float
-    below: float
-    above: float
+    edges: tuple[float, ...]
+    below: tuple[float, ...]
+    above: tuple[float, ...]
 
     def attach(self, output: Output) -> Output:
         """Return predictions with their intervals."""
-        return replace(output, low=output.label - self.below, high=output.label + self.above)
+        group = np.searchsorted(np.asarray(self.edges, float), output.label)
+        below, above = np.asarray(self.below)[group], np.asarray(self.above)[group]
+        return replace(output, low=output.label - below, high=output.label + above)
 
     def is_valid(self, task: str) -> bool:
         """Whether it can be the region of a task's predictions."""
-        reach = self.below + self.above
-        return task == "regression" and 0 < self.coverage < 1 and 0 <= reach < math.inf
+        reaches = [below + above for below, above in zip(self.below, self.above, strict=False)]
+        numbers = (*self.edges, *self.below, *self.above)
+        return (
+            task == "regression"
+            and 0 < self.coverage < 1
+            and len(self.below) == len(self.above) == len(self.edges) + 1
+            and all(map(math.isfinite, numbers))
+            and all(low < high for low, high in pairwise(self.edges))
+            and min(reaches) >= 0
+        )
 
     def describe(self) -> str:
         """Return it as a sentence, for cards and logs."""
+        below, above = (
+            f"{min(reach):.4g}" if len(set(reach)) == 1 else f"{min(reach):.4g} to {max(reach):.4g}"
+            for reach in (self.below, self.above)
+        )
+        varies = ", more or less by the value," if self.edges else ","
         return (
-            f"The prediction interval reaches from {self.below:.4g} below the value to "
-            f"{self.above:.4g} above it, and holds the true value for {100 * self.coverage:.4g} % "
-            "of rows like the tune rows."
+            f"The prediction interval reaches from {below} below the value to {above} above it"
+            f"{varies} and holds the true value for {100 * self.coverage:.4g} % of rows like the "
+            "tune rows."
         )
 
 

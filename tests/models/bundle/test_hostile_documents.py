@@ -86,7 +86,7 @@ def test_a_value_of_another_type_is_refused(
     "region",
     [
         {"kind": "set", "coverage": 7, "min_score": 0.1},
-        {"kind": "interval", "coverage": 0.9, "below": 1.0, "above": 1.0},
+        {"kind": "interval", "coverage": 0.9, "edges": [], "below": [1.0], "above": [1.0]},
         {"kind": "set", "coverage": 0.9, "min_score": 1.5},
         {"kind": "set", "coverage": 0.9},
         {"kind": "box", "coverage": 0.9},

@@ -19,6 +19,9 @@ __all__ = ["measure_region", "measure_table_region"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+FEWEST_ROWS, MOST_GROUPS = 100, 10
+"""Rows of a group at least, and groups of the predicted value at most."""
+
 ROUNDING = 1e-11
 """What is added to a bound, relative to the largest value: packed answers may differ by 1e-12."""
 
@@ -77,26 +80,56 @@ def measure_region(
     --------
     >>> truth = np.arange(1.0, 100.0)
     >>> region = measure_region(truth, Output(np.zeros(99)), 0.9)
-    >>> round(region.below, 6), round(region.above, 6)
-    (-5.0, 95.0)
+    >>> [round(reach, 6) for reach in (*region.below, *region.above)]
+    [-5.0, 95.0]
 
     """
     miss = 1 - coverage
     if output.score is None:
-        actual = truth.astype(float)
-        residual = actual - output.label
-        # a bound that is rounded must not lose the rows that lie on it
-        largest = max(np.abs(actual).max(initial=0.0), np.abs(output.label).max(initial=0.0))
-        below, above = (
-            _upper_quantile(sign * residual, miss / 2, weight) + ROUNDING * float(largest)
-            for sign in (-1, 1)
+        return _measure_interval(truth.astype(float), output.label, coverage, weight)
+    of_true = output.class_scores()[np.arange(len(truth)), truth]
+    least = -_upper_quantile(-of_true, miss, weight)
+    return SetRegion(coverage, max(least - ROUNDING, 0.0))
+
+
+def _measure_interval(
+    truth: Array, value: Array, coverage: float, weight: Array | None
+) -> IntervalRegion:
+    """Measure how far the truth is from the value, in groups of the value with enough rows."""
+    tail = (1 - coverage) / 2
+    edges = _edges_between_groups(value, max(FEWEST_ROWS, math.ceil(5 / tail)))
+    group = np.searchsorted(edges, value)
+    # a bound that is rounded must not lose the rows that lie on it
+    largest = max(np.abs(truth).max(initial=0.0), np.abs(value).max(initial=0.0))
+    reaches: list[tuple[float, ...]] = []
+    for sign in (-1, 1):
+        residual = sign * (truth - value)
+        reaches.append(
+            tuple(
+                _upper_quantile(
+                    residual[group == k], tail, None if weight is None else weight[group == k]
+                )
+                + ROUNDING * float(largest)
+                for k in range(len(edges) + 1)
+            )
         )
-        region: PredictionRegion = IntervalRegion(coverage, below, above)
-    else:
-        of_true = output.class_scores()[np.arange(len(truth)), truth]
-        least = -_upper_quantile(-of_true, miss, weight)
-        region = SetRegion(coverage, max(least - ROUNDING, 0.0))
-    return region
+    return IntervalRegion(coverage, tuple(edges.tolist()), *reaches)
+
+
+def _edges_between_groups(value: Array, fewest: int) -> Array:
+    """Return the edges between at most `MOST_GROUPS` groups of like size, with enough rows each."""
+    ordered = np.sort(value)
+    groups = min(MOST_GROUPS, len(ordered) // fewest)
+    edges: list[float] = []
+    start = 0
+    for k in range(1, groups):
+        cut = max(len(ordered) * k // groups, start + fewest)
+        # equal values stay together, and edges lie between values, which rounding does not reach
+        cut = int(np.searchsorted(ordered, ordered[min(cut, len(ordered) - 1)]))
+        if cut - start >= fewest and len(ordered) - cut >= fewest:
+            edges.append(float(ordered[cut - 1] / 2 + ordered[cut] / 2))
+            start = cut
+    return np.array(edges)
 
 
 def _upper_quantile(values: Array, miss: float, weight: Array | None) -> float:
