@@ -68,7 +68,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 SUPERVISED: tuple[Task, ...] = ("binary", "multiclass", "regression")
 TASKS_OF: dict[str, tuple[Task, ...]] = {
-    "gaussian-mixture": ("anomaly",),
+    "gaussian-mixture": ("anomaly", "clustering"),
     "isolation-forest": ("anomaly",),
     "k-means": ("clustering",),
     "linear": ("regression",),

@@ -63,8 +63,9 @@ def test_a_model_is_the_same_by_every_door(
     name: str, task: str, projects: dict[str, Path], call: Run, tmp_path: Path
 ) -> None:
     overrides = [f"model={name}"]
-    if name in SMALL:
-        overrides.append(f"model.{name}.trees=10")
+    for key, value in SMALL.get(name, {}).items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        overrides.append(f"model.{name}.{key}={text}")
     doors = {door: tmp_path / door for door in ("run", "experiment", "repro")}
     for root in doors.values():
         shutil.copytree(projects[task], root)

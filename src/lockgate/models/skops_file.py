@@ -64,9 +64,10 @@ def own_types() -> tuple[type, ...]:
     from lockgate.modeling.solvers.regressor import LeastSquares
     from lockgate.modeling.training.anomaly_detector import AnomalyDetector
     from lockgate.modeling.training.fusion import Member, VoteShares
+    from lockgate.modeling.training.mixture_clusters import MixtureClusters
 
     of_texts = (CondensedTerms, HashedTerms, TextTerms)
-    of_models = (AnomalyDetector, LeastSquares, Member, VoteShares)
+    of_models = (AnomalyDetector, LeastSquares, Member, MixtureClusters, VoteShares)
     of_cells = (Bins, Clip, Combined, DateParts, EmptyToZero, Frequencies)
     return (*of_cells, *of_models, *of_texts)
 

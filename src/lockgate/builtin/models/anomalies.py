@@ -1,4 +1,4 @@
-"""The models of the task ``anomaly``: isolation forest, support vectors of one class, mixture."""
+"""Isolation forest, support vectors of one class, Gaussian mixture: models without a target."""
 
 from __future__ import annotations
 
@@ -63,17 +63,38 @@ class OneClassSvm:
 
 @lockgate.plugin
 class GaussianMixture:
-    """A mixture of normal distributions: rows where its density is low are anomalies."""
+    """A mixture of normal distributions: its components are clusters, or low density anomalies."""
 
     components: int = lockgate.setting(
-        4, at_least=1, at_most=200, help="number of normal distributions"
+        4, at_least=1, at_most=200, help="task anomaly: number of normal distributions"
+    )
+    max_clusters: int = lockgate.setting(
+        10, at_least=2, at_most=1000, help="task clustering: largest number of clusters to try"
+    )
+    clusters: int | None = lockgate.setting(
+        None,
+        at_least=2,
+        at_most=1000,
+        help="task clustering: the number of clusters, instead of a search for it",
     )
 
     @lockgate.hookimpl
     def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
-        """Return a recipe with scikit-learn's Gaussian mixture."""
+        """Return a recipe with a Gaussian mixture."""
+        if request.task == "clustering":
+            return self._of_clusters(request)
         from sklearn.mixture import GaussianMixture as Density
 
         # constant and dependent columns, such as those of categories, have no density of their own
         density = Density(self.components, reg_covar=1e-3, n_init=3, random_state=request.seed)
         return _make_recipe(request, density, scaled=True)
+
+    def _of_clusters(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
+        from lockgate.modeling.training.mixture_clusters import MixtureClusters
+
+        counts = [*range(2, self.max_clusters + 1)] if self.clusters is None else [self.clusters]
+        return lockgate.Recipe(
+            MixtureClusters(counts[0], random_state=request.seed),
+            request.task,
+            space={"n_clusters": counts},
+        )

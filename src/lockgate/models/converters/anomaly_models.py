@@ -1,4 +1,4 @@
-"""Converters of detectors of anomalies: isolation forests, one-class SVMs, Gaussian mixtures."""
+"""Converters of models without a target: isolation forests, one-class SVMs, Gaussian mixtures."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def _one_class_scores(trace: Trace, est: BaseEstimator, columns: list[Column]) -
     return trace.builder.add(linear.Linear, similarities, weights=array(dual), bias=zero)
 
 
-def _mixture_scores(trace: Trace, est: BaseEstimator, columns: list[Column]) -> int:
-    """Return the logarithm of the density."""
+def _joint_densities(trace: Trace, est: BaseEstimator, columns: list[Column]) -> int:
+    """Return the logarithm of each component's weight times its density."""
     trace.require_no_missing(columns)
     trace.require(
         est.covariance_type == "full", f"covariance_type={est.covariance_type!r}; use full"
@@ -87,8 +87,20 @@ def _mixture_scores(trace: Trace, est: BaseEstimator, columns: list[Column]) -> 
         start -= 0.5 * len(mean) * math.log(2 * math.pi)
         halves = array(np.full((1, len(mean)), -0.5))
         each.append(add(linear.Linear, squares, weights=halves, bias=array([start])))
-    joint = each[0] if len(each) == 1 else add(numeric.Concat, *each)
-    return add(outputs.LogSumExp, joint)
+    return each[0] if len(each) == 1 else add(numeric.Concat, *each)
+
+
+def _mixture_scores(trace: Trace, est: BaseEstimator, columns: list[Column]) -> int:
+    """Return the logarithm of the density."""
+    return trace.builder.add(outputs.LogSumExp, _joint_densities(trace, est, columns))
+
+
+def mixture_clusters(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """The most likely component of a mixture."""
+    joint = _joint_densities(trace, trace.attribute(est, "mixture_"), columns)
+    label = trace.builder.add(outputs.ArgMax, joint)
+    margin = trace.builder.add(numeric.Apply, joint, function="negate")
+    return ConvertedModel(label, tuple(range(trace.builder.width(joint))), None, margin)
 
 
 SCORES: dict[str, Callable[[Trace, BaseEstimator, list[Column]], int]] = {
@@ -127,8 +139,9 @@ def anomaly_detector(trace: Trace, est: BaseEstimator, columns: list[Column]) ->
 
 
 ANOMALIES = {
+    "lockgate.MixtureClusters": mixture_clusters,
     "lockgate.AnomalyDetector": anomaly_detector,
     "sklearn.IsolationForest": detector,
     "sklearn.OneClassSVM": detector,
 }
-"""Converters of detectors of anomalies by library and class."""
+"""Converters of detectors of anomalies, and of mixtures, by library and class."""
