@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import lockgate
 
 __all__ = ["KerasModel"]
@@ -13,6 +15,8 @@ class KerasModel:
 
     Packed like any other model: predicting needs neither Keras nor TensorFlow.
     """
+
+    tasks: ClassVar = ("binary", "multiclass", "regression")
 
     hidden: list[int] = lockgate.setting(
         [64, 32], at_least=1, at_most=4096, help="number of units of each hidden layer"

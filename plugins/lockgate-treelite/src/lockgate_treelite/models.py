@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lockgate
 
@@ -12,6 +12,8 @@ __all__ = ["LightGBMModel", "XGBoostModel"]
 @lockgate.plugin
 class LightGBMModel:
     """LightGBM: gradient boosting that grows the best leaf first; fast on many rows."""
+
+    tasks: ClassVar = ("binary", "multiclass", "regression")
 
     trees: int = lockgate.setting(
         200, at_least=1, at_most=10_000, help="number of iterations, each adds a tree per class"
@@ -68,6 +70,8 @@ class LightGBMModel:
 @lockgate.plugin
 class XGBoostModel:
     """XGBoost: gradient boosting with regularized leaves."""
+
+    tasks: ClassVar = ("binary", "multiclass", "regression")
 
     trees: int = lockgate.setting(
         200, at_least=1, at_most=10_000, help="number of iterations, each adds a tree per class"

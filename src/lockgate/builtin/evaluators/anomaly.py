@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import lockgate
 
@@ -19,6 +19,8 @@ MOST_COLUMNS = 12
 @lockgate.plugin
 class Anomaly:
     """Rate of anomalies, the most anomalous rows, and agreement with known anomalies."""
+
+    tasks: ClassVar = ("anomaly",)
 
     known: str | None = lockgate.setting(
         None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import lockgate
 
@@ -17,6 +17,8 @@ class Business:
     The threshold of the model was chosen on the tune rows. The best threshold on the
     test rows is reported beside it: an upper bound on what another choice could bring.
     """
+
+    tasks: ClassVar = ("binary",)
 
     resamples: int = lockgate.setting(
         300,

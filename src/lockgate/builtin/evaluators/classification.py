@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import lockgate
 from lockgate.builtin.evaluators.regions import region_message, region_metrics
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 @lockgate.plugin
 class Classification:
     """Discrimination, calibration and accuracy, each with a 95 % confidence interval."""
+
+    tasks: ClassVar = ("binary", "multiclass")
 
     resamples: int = lockgate.setting(
         300,

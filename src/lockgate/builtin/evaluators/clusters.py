@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import lockgate
 
@@ -17,6 +17,8 @@ MOST_COLUMNS = 30
 @lockgate.plugin
 class Clustering:
     """How well clusters are apart (silhouette, Davies-Bouldin), their sizes and typical cells."""
+
+    tasks: ClassVar = ("clustering",)
 
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:

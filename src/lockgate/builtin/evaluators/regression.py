@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import lockgate
 from lockgate.builtin.evaluators.regions import region_message, region_metrics
@@ -19,6 +19,8 @@ FEWEST_UNITS = 20
 @lockgate.plugin
 class Regression:
     """Explained variance and errors, each with a 95 % confidence interval."""
+
+    tasks: ClassVar = ("regression",)
 
     resamples: int = lockgate.setting(
         300,

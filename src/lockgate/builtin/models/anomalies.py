@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import lockgate
 
@@ -31,6 +31,8 @@ class IsolationForest:
     Liu, Ting and Zhou (2008), Isolation Forest.
     """
 
+    tasks: ClassVar = ("anomaly",)
+
     trees: int = lockgate.setting(200, at_least=1, at_most=10_000, help="number of trees")
 
     @lockgate.hookimpl
@@ -49,6 +51,8 @@ class OneClassSvm:
     Schoelkopf et al. (2001), Estimating the support of a high-dimensional distribution.
     """
 
+    tasks: ClassVar = ("anomaly",)
+
     outside: float = lockgate.setting(
         0.05, above=0, at_most=1, help="share of the training rows outside of the boundary (nu)"
     )
@@ -64,6 +68,8 @@ class OneClassSvm:
 @lockgate.plugin
 class GaussianMixture:
     """A mixture of normal distributions: its components are clusters, or low density anomalies."""
+
+    tasks: ClassVar = ("anomaly", "clustering")
 
     components: int = lockgate.setting(
         4, at_least=1, at_most=200, help="task anomaly: number of normal distributions"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lockgate
 from lockgate.builtin.models.quantile import check_quantile
@@ -11,6 +11,8 @@ from lockgate.builtin.models.quantile import check_quantile
 @lockgate.plugin
 class Boosting:
     """Histogram gradient boosting; needs no imputation of missing values and no scaling."""
+
+    tasks: ClassVar = ("binary", "multiclass", "regression")
 
     trees: int = lockgate.setting(
         150,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import lockgate
 
@@ -16,6 +16,8 @@ __all__ = ["ExtraTrees", "Forest"]
 @dataclasses.dataclass(eq=False, kw_only=True)
 class ForestSettings:
     """Settings of forests, and the recipe that they have in common."""
+
+    tasks: ClassVar = ("binary", "multiclass", "regression")
 
     trees: int = lockgate.setting(200, at_least=1, at_most=10_000, help="number of trees")
     balanced: bool = lockgate.setting(False, help="weight classes inversely to their frequency")

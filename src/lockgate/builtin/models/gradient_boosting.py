@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lockgate
 from lockgate.builtin.models.quantile import check_quantile
@@ -11,6 +11,8 @@ from lockgate.builtin.models.quantile import check_quantile
 @lockgate.plugin
 class GradientBoosting:
     """Gradient boosting with exact cuts: for small tables; boosting is faster on large ones."""
+
+    tasks: ClassVar = ("binary", "multiclass", "regression")
 
     trees: int = lockgate.setting(
         150, at_least=1, at_most=10_000, help="number of iterations, each adds a tree per class"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import lockgate
 
 
@@ -11,6 +13,8 @@ class KMeans:
 
     Arthur and Vassilvitskii (2007), k-means++: the advantages of careful seeding.
     """
+
+    tasks: ClassVar = ("clustering",)
 
     max_clusters: int = lockgate.setting(
         10, at_least=2, at_most=1000, help="largest number of clusters to try"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lockgate
 
@@ -13,6 +13,8 @@ class Linear:
 
     Ridge and no penalty are solved on the chosen array backend.
     """
+
+    tasks: ClassVar = ("regression",)
 
     penalty: str = lockgate.setting(
         "ridge",

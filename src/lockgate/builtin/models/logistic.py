@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lockgate
 
@@ -10,6 +10,8 @@ import lockgate
 @lockgate.plugin
 class Logistic:
     """Logistic regression for two or more classes, with the penalty to tune."""
+
+    tasks: ClassVar = ("binary", "multiclass")
 
     penalty: str = lockgate.setting(
         "ridge",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lockgate
 
@@ -13,6 +13,8 @@ class Mlp:
 
     Kingma and Ba (2015), Adam: a method for stochastic optimization.
     """
+
+    tasks: ClassVar = ("binary", "multiclass", "regression")
 
     hidden: list[int] = lockgate.setting(
         [64, 32], at_least=1, at_most=4096, help="number of units of each hidden layer"

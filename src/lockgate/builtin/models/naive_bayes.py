@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import lockgate
 
 
 @lockgate.plugin
 class NaiveBayes:
     """Gaussian naive Bayes: fits at once, for a first look; its scores are too sure."""
+
+    tasks: ClassVar = ("binary", "multiclass")
 
     @lockgate.hookimpl
     def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lockgate
 
@@ -10,6 +10,8 @@ import lockgate
 @lockgate.plugin
 class Neighbors:
     """Nearest neighbors: the average of the most similar training rows, which the model keeps."""
+
+    tasks: ClassVar = ("binary", "multiclass", "regression")
 
     max_neighbors: int = lockgate.setting(
         30,

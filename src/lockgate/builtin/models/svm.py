@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lockgate
 
@@ -13,6 +13,8 @@ class Svm:
 
     Platt (1999), Probabilistic outputs for support vector machines.
     """
+
+    tasks: ClassVar = ("binary", "multiclass", "regression")
 
     kernel: str = lockgate.setting(
         "rbf",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lockgate
 
@@ -10,6 +10,8 @@ import lockgate
 @lockgate.plugin
 class Tree:
     """A decision tree: a few questions that can be read; rarely the best model."""
+
+    tasks: ClassVar = ("binary", "multiclass", "regression")
 
     max_depth: int = lockgate.setting(
         10, at_least=1, at_most=50, help="maximum number of questions before an answer"

@@ -12,6 +12,7 @@ from lockgate.contract.kinds import CONFIGURED, Kind
 from lockgate.contract.kinds import kind as kind_named
 from lockgate.contract.names import NAME, NAME_RULE
 from lockgate.contract.plugin import hooks_of
+from lockgate.contract.recipes import UNSUPERVISED
 from lockgate.contract.sections import DATES, SECTIONS, Sections
 from lockgate.contract.settings import build, check
 from lockgate.errors import PluginChanged, SettingError, UnknownKey, UnknownPlugin, UsageError
@@ -53,6 +54,11 @@ class PluginChoice:
     def on_packed(self) -> bool:
         """Whether a compressor changes the packed form, not the estimator."""
         return getattr(self.entry.load(), "on_packed", False) is True
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks that a model or evaluator is for; empty for all."""
+        return tuple(getattr(self.entry.load(), "tasks", ()))
 
     def build(self) -> object:
         """Construct the plugin."""
@@ -111,6 +117,7 @@ class Parameters:
         chosen["compressor"] = _order_choices(chosen["compressor"], raw.get(ORDER))
         _check_format(chosen["format"][0])
         _check_packed_steps(chosen["compressor"], chosen["format"][0])
+        _check_task(sections, chosen)
         return cls(sections, chosen)
 
     def single(self, kind: str) -> PluginChoice:
@@ -165,6 +172,31 @@ def _check_packed_steps(compressors: Sequence[PluginChoice], format: PluginChoic
             [choice.name for choice in compressors],
             f"compressors of packed models last: {names}",
         )
+
+
+def _check_task(sections: Sections, chosen: Mapping[str, tuple[PluginChoice, ...]]) -> None:
+    """Refuse what a task that is set cannot have; of ``auto`` the stages know."""
+    task = sections.project.task
+    if task == "auto":
+        return
+    for choice in (*chosen["model"], *chosen["evaluator"]):
+        if choice.tasks and task not in choice.tasks:
+            raise SettingError(
+                choice.kind,
+                choice.name,
+                f"one for project.task={task}; {choice.name} is for {' and '.join(choice.tasks)}",
+            )
+    search = sections.search
+    if search.calibration != "none" and task not in ("binary", "multiclass"):
+        rule = f"none, as the task {task} has no probabilities to correct"
+        raise SettingError("search.calibration", search.calibration, rule)
+    if task in UNSUPERVISED:
+        if sections.decision.coverage is not None:
+            rule = f"null, as the task {task} has no true value to hold"
+            raise SettingError("decision.coverage", sections.decision.coverage, rule)
+        if len(chosen["model"]) > 1:
+            names = [choice.name for choice in chosen["model"]]
+            raise SettingError("model", names, f"a single model for the task {task}")
 
 
 def _without(
