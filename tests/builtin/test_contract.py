@@ -126,8 +126,8 @@ def network_request() -> lockgate.WriteRequest:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    from lockgate_keras.compiled import import_keras
     from lockgate_keras.networks import NetworkClassifier
-    from lockgate_keras.trainer import import_keras
 
     layers = import_keras().layers
     network = import_keras().Sequential([layers.Input((2,)), layers.Dense(3, "gelu")])

@@ -22,9 +22,9 @@ if importlib.util.find_spec("tensorflow") is None:
     pytest.skip("TensorFlow is not installed", allow_module_level=True)
 
 from lockgate.testing import check_installed
+from lockgate_keras.compiled import import_keras
 from lockgate_keras.files import read_network, write_network
 from lockgate_keras.networks import NetworkClassifier, NetworkRegressor
-from lockgate_keras.trainer import import_keras
 from tests.extensions.test_keras_networks import WIDTH, chain, rows
 from tests.serving.running import serving
 

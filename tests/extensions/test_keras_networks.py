@@ -19,8 +19,8 @@ import lockgate
 if importlib.util.find_spec("tensorflow") is None:
     pytest.skip("TensorFlow is not installed", allow_module_level=True)
 
+from lockgate_keras.compiled import import_keras
 from lockgate_keras.networks import NetworkClassifier, NetworkRegressor
-from lockgate_keras.trainer import import_keras
 from tests.conftest import ROOT
 from tests.docs.test_docs import blocks
 

@@ -14,7 +14,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from lockgate_keras.trainer import DenseLayers, Loss, Training, train
+from lockgate_keras.compiled import DenseLayers, Loss, Structure
+from lockgate_keras.trainer import Training, train
 
 __all__ = ["DenseClassifier", "DenseRegressor"]
 
@@ -27,7 +28,9 @@ class _Dense(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
 
     Parameters
     ----------
-    hidden, learning_rate, weight_decay, dropout, batch_normalization, batch_size, epochs, patience
+    hidden, dropout, batch_normalization, batch_size
+        As in `lockgate_keras.compiled.Structure`.
+    learning_rate, weight_decay, epochs, patience
         As in `lockgate_keras.trainer.Training`.
     random_state : int
         Seed of the weights, the order of the rows, and dropout.
@@ -67,11 +70,17 @@ class _Dense(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     def _train(
         self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, loss: Loss, outputs: int
     ) -> None:
+        structure = Structure(
+            tuple(self.hidden),
+            loss,
+            outputs,
+            self.dropout,
+            self.batch_normalization,
+            self.batch_size,
+            int(self.random_state),
+        )
         training = Training(
-            **{k: v for k, v in self.get_params().items() if k != "random_state"},
-            loss=loss,
-            outputs=outputs,
-            seed=int(self.random_state),
+            structure, self.learning_rate, self.weight_decay, self.epochs, self.patience
         )
         self.layers_ = train(training, X, y, weight)
 

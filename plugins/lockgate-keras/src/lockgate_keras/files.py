@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import lockgate
-from lockgate_keras.trainer import import_keras
+from lockgate_keras.compiled import import_keras
 
 __all__ = ["read_network", "write_network"]
 

@@ -36,8 +36,8 @@ class KerasModel:
     @lockgate.hookimpl
     def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
         """Return a recipe with a dense network."""
+        from lockgate_keras.compiled import import_keras
         from lockgate_keras.estimators import DenseClassifier, DenseRegressor
-        from lockgate_keras.trainer import import_keras
 
         import_keras()
         network = DenseRegressor if request.task == "regression" else DenseClassifier

@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 import lockgate
 from lockgate_keras.activations import class_name
+from lockgate_keras.compiled import import_keras
 from lockgate_keras.keras_layers import keras_ending
 from lockgate_keras.torch_layers import torch_ending, torch_outputs
-from lockgate_keras.trainer import import_keras
 
 __all__ = ["NetworkClassifier", "NetworkRegressor", "ending_of", "library_of", "outputs_of"]
 
