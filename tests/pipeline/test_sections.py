@@ -20,6 +20,7 @@ from lockgate.contract.prediction import Output, Predictor
 from lockgate.contract.requests import no_progress, numpy_backend
 from lockgate.contract.sections import SECTIONS
 from lockgate.data.io.prepared import read_with_left_out, write_left_out
+from lockgate.modeling.metrics.losses import EVALUATORS
 from lockgate.pipeline import compress, evaluate, load, monitor, optimize, package
 from lockgate.pipeline.stage import STAGES, Stage
 from lockgate.pipeline.workspace import Workspace
@@ -185,6 +186,8 @@ def make(tmp_path: Path, table_file: Path) -> Make:
         settings = {"data.leave_out": [n for n in OTHERS if n not in roles.values()]} | (
             settings or {}
         )
+        evaluator = EVALUATORS.get(settings.get("project.task", "auto"), "classification")
+        options = {} if evaluator in ("clustering", "anomaly") else {"resamples": 0}
         raw: dict[str, Any] = {
             "loader": {
                 "csv": {"plugin": "csv", "path": "data/raw/rows.csv", "target": target, **roles}
@@ -192,7 +195,7 @@ def make(tmp_path: Path, table_file: Path) -> Make:
             "model": {model: {"plugin": model}},
             "optimizer": {"random": {"plugin": "random", "trials": 2}},
             "compressor": {},
-            "evaluator": {"classification": {"plugin": "classification", "resamples": 0}},
+            "evaluator": {evaluator: {"plugin": evaluator, **options}},
             "monitor": {"drift": {"plugin": "drift"}},
             "backend": {"numpy": {"plugin": "numpy"}},
             "format": {"packed": {"plugin": "packed"}},
@@ -323,7 +326,9 @@ def test_the_seed_decides_which_rows_are_kept_apart(make: Make) -> None:
 def test_the_task_is_asked_for_or_read_off_the_target(
     make: Make, task: str, target: str, result: str
 ) -> None:
-    assert loaded(make({"project.task": task}, target=target)).facts["task"] == result
+    model = "linear" if task == "regression" else "logistic"
+    project = make({"project.task": task}, target=target, model=model)
+    assert loaded(project).facts["task"] == result
 
 
 @option("project.task")
@@ -332,7 +337,7 @@ def test_the_task_is_asked_for_or_read_off_the_target(
 )
 def test_a_task_that_the_target_cannot_be_is_refused(make: Make, task: str, target: str) -> None:
     with pytest.raises(lockgate.SchemaViolation, match=f"target {target}"):
-        loaded(make({"project.task": task}, target=target))
+        loaded(make({"project.task": task}, target=target, model="tree"))
 
 
 # --- data
@@ -1149,13 +1154,13 @@ def test_clusters_are_found_without_a_target(make: Make) -> None:
 @option("project.task")
 def test_a_task_without_a_target_takes_none_and_needs_its_models(make: Make) -> None:
     with pytest.raises(lockgate.SchemaViolation, match=r"takes no target.*is bought"):
-        loaded(make({"project.task": "clustering"}))
+        loaded(make({"project.task": "clustering"}, model="k-means"))
     with pytest.raises(lockgate.SchemaViolation, match=r"no target: .*project.task=clustering"):
         loaded(make({"project.task": "auto"}, target=None))
     wrong = {"project.task": "clustering"}
     for model in ("logistic", "isolation-forest"):
-        with pytest.raises(lockgate.DataError, match=f"model.{model} predicts no clusters"):
-            fitted(make(wrong, target=None, model=model))
+        with pytest.raises(lockgate.SettingError, match=f"project.task=clustering; {model} is for"):
+            loaded(make(wrong, target=None, model=model))
     with pytest.raises(lockgate.DataError, match=r"predicts clusters.*or project.task=clustering"):
         fitted(make({"project.task": "auto"}, model="k-means"))
     settings: dict[str, Any] = {
@@ -1165,8 +1170,44 @@ def test_a_task_without_a_target_takes_none_and_needs_its_models(make: Make) -> 
     with pytest.raises(lockgate.UsageError, match=r"unknown column 'frauds' \(known\)"):
         without_target(make, "anomaly", "isolation-forest", **settings)
     settings = {"evaluator": {"anomaly": {"plugin": "anomaly"}}}
-    with pytest.raises(lockgate.DataError, match=r"choose evaluator=\[clustering\]"):
+    with pytest.raises(lockgate.SettingError, match="anomaly is for anomaly"):
         without_target(make, "clustering", "k-means", **settings)
+
+
+@option("project.task")
+@option("decision.coverage")
+@option("search.calibration")
+def test_what_a_task_cannot_have_is_refused_before_any_work(make: Make) -> None:
+    refused: list[tuple[str, str, dict[str, Any], str]] = [
+        ("clustering", "k-means", {"decision.coverage": 0.9}, "null, as the task clustering"),
+        ("anomaly", "one-class-svm", {"search.calibration": "sigmoid"}, "no probabilities"),
+        ("regression", "linear", {"search.calibration": "sigmoid"}, "no probabilities"),
+        (
+            "clustering",
+            "k-means",
+            {"model": {name: {"plugin": name} for name in ("k-means", "gaussian-mixture")}},
+            "a single model for the task clustering",
+        ),
+        ("regression", "linear", {"evaluator": {"cost": {"plugin": "cost"}}}, ""),
+    ]
+    for task, model, settings, message in refused:
+        project = make({"project.task": task, **settings}, target=None, model=model)
+        if message:
+            with pytest.raises(lockgate.SettingError, match=message):
+                project.stage("load")
+        else:
+            project.stage("load")  # what names no task is for all
+
+
+@option("search.fusion")
+def test_models_that_cannot_be_fused_are_refused_before_they_are_searched(make: Make) -> None:
+    members = {"boosting": {"plugin": "boosting", "quantile": 0.9}, "linear": {"plugin": "linear"}}
+    settings = {"search.fusion": "average", "model": members, "project.task": "regression"}
+    project = loaded(make(settings, target="size", probes={"optimizer": FirstTrial()}))
+    KEPT.clear()
+    with pytest.raises(lockgate.UsageError, match="set the same quantile for each"):
+        project.run("optimize")
+    assert not KEPT
 
 
 # --- resources

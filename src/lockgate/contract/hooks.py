@@ -85,7 +85,9 @@ class Operations:
 
         Called once by the optimize stage. The host puts the cell rules (missing
         values, categories, scaling) in front, as `Recipe.requirements` asks for.
-        An error ends the stage.
+        Where `tasks` of
+        the class, e.g. ``("regression",)``, lack the one that is set, it is refused
+        before any work. An error ends the stage.
 
         ::
 

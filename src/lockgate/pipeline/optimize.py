@@ -22,7 +22,7 @@ from lockgate.modeling.training.fitting import (
     check_weights,
     fit,
 )
-from lockgate.modeling.training.fusion import calibrate, fuse
+from lockgate.modeling.training.fusion import calibrate, check_calibration, check_fusion, fuse
 from lockgate.modeling.training.quantiles import quantile_of
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.pipeline.stage import Stage
@@ -40,12 +40,13 @@ def work(stage: Stage) -> dict[str, float]:
     folds = make_folds(train, facts["split"], sections.search.folds, sections.project.seed)
     searches: dict[str, SearchResult] = {}
     with limit_threads(stage.resources.threads):
-        for choice in stage.parameters.chosen["model"]:
-            recipe = _build(stage, choice.name, train, task)
-            metric = chosen_metric(sections.search.metric, task, quantile_of(recipe.estimator))
+        recipes = _build_all(stage, train, task)
+        quantile = quantile_of(next(iter(recipes.values())).estimator)  # that of all
+        metric = chosen_metric(sections.search.metric, task, quantile)
+        for name, recipe in recipes.items():
             validation = CrossValidation(recipe, train, folds, metric, facts["positive"])
-            searches[choice.name] = _search(stage, recipe, train, folds, validation, metric)
-            _log_best(stage, choice.name, searches[choice.name], metric)
+            searches[name] = _search(stage, recipe, train, folds, validation, metric)
+            _log_best(stage, name, searches[name], metric)
         candidate, loss = _fuse_and_calibrate(
             stage, searches, train, folds, metric, facts["positive"]
         )
@@ -57,6 +58,18 @@ def work(stage: Stage) -> dict[str, float]:
     workspace.write_model("candidate", fitted)
     _write_trials(workspace, searches)
     return {"trials": float(sum(len(search.trials) for search in searches.values())), "loss": loss}
+
+
+def _build_all(stage: Stage, train: Table, task: Task) -> dict[str, Recipe]:
+    """Return the recipe of each model, once it is known that they can become a single one."""
+    search, grouped = stage.sections.search, train.schema.group is not None
+    models = stage.parameters.chosen["model"]
+    recipes = {choice.name: _build(stage, choice.name, train, task) for choice in models}
+    if len(recipes) > 1:
+        check_fusion(recipes, search.fusion, grouped=grouped)
+    if search.calibration != "none":
+        check_calibration(task, search.calibration, grouped=grouped)
+    return recipes
 
 
 def _build(stage: Stage, model: str, train: Table, task: Task) -> Recipe:

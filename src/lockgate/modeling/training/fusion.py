@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from sklearn.base import BaseEstimator
 
-__all__ = ["Member", "VoteShares", "calibrate", "fuse"]
+__all__ = ["Member", "VoteShares", "calibrate", "check_calibration", "check_fusion", "fuse"]
 
 STACK_FOLDS = 5
 """Folds of the members' predictions that a stack is fitted on."""
@@ -97,6 +97,19 @@ def fuse(
         members predict different quantiles.
 
     """
+    check_fusion(recipes, method, grouped=grouped)
+    task = next(iter(recipes.values())).task
+    members = [(name, _member(recipe, params[name])) for name, recipe in recipes.items()]
+    for name, member in members:
+        if "__" in name or name in member.get_params(deep=False):
+            raise SettingError("model", name, "a name without __ that is not a parameter")
+    # each member prepares the rows by itself
+    steps = (("rows", FunctionTransformer()),)
+    return Recipe(_ensemble(task, members, method), task, steps=steps)
+
+
+def check_fusion(recipes: Mapping[str, Recipe], method: str, *, grouped: bool = False) -> None:
+    """Refuse what `fuse` would refuse, before the members are searched."""
     task = next(iter(recipes.values())).task
     if task in UNSUPERVISED:
         raise UsageError(f"models of the task {task} cannot be fused: choose a single model")
@@ -113,13 +126,8 @@ def fuse(
         )
     if method == "stack" and quantiles != {None}:
         raise UsageError("a stack predicts means, no quantiles: use search.fusion=average")
-    members = [(name, _member(recipe, params[name])) for name, recipe in recipes.items()]
-    for name, member in members:
-        if "__" in name or name in member.get_params(deep=False):
-            raise SettingError("model", name, "a name without __ that is not a parameter")
-    # each member prepares the rows by itself
-    steps = (("rows", FunctionTransformer()),)
-    return Recipe(_ensemble(task, members, method), task, steps=steps)
+    if method == "vote" and task == "regression":
+        raise UsageError("values of a regression cannot be voted on: use search.fusion=average")
 
 
 def calibrate(candidate: Candidate, method: str, *, grouped: bool = False) -> Candidate:
@@ -135,20 +143,25 @@ def calibrate(candidate: Candidate, method: str, *, grouped: bool = False) -> Ca
 
     """
     recipe = candidate.recipe
-    if grouped:
-        raise UsageError(
-            "scores are calibrated on folds that do not keep groups together, so that they would "
-            "be too sure: lockgate run search.calibration=none"
-        )
-    if recipe.task not in ("binary", "multiclass"):
-        raise UsageError(
-            f"search.calibration is {method}, and the task {recipe.task} has no probabilities"
-        )
+    check_calibration(recipe.task, method, grouped=grouped)
     of_estimator, of_steps = split_params(recipe, candidate.params)
     estimator = clone(recipe.estimator).set_params(**of_estimator)
     calibrated = CalibratedClassifierCV(estimator, method=method, ensemble=False)
     steps = tuple(clone_steps(recipe, of_steps))
     return Candidate(Recipe(calibrated, recipe.task, steps=steps))
+
+
+def check_calibration(task: str, method: str, *, grouped: bool = False) -> None:
+    """Refuse what `calibrate` would refuse, before the search."""
+    if grouped:
+        raise UsageError(
+            "scores are calibrated on folds that do not keep groups together, so that they would "
+            "be too sure: lockgate run search.calibration=none"
+        )
+    if task not in ("binary", "multiclass"):
+        raise UsageError(
+            f"search.calibration is {method}, and the task {task} has no probabilities"
+        )
 
 
 def _member(recipe: Recipe, params: Mapping[str, Any]) -> Member:
@@ -167,8 +180,6 @@ def _ensemble(task: str, members: Sequence[tuple[str, Member]], method: str) -> 
         return StackingClassifier(
             list(members), final_estimator=final, cv=STACK_FOLDS, stack_method="predict_proba"
         )
-    if method == "vote":
-        raise UsageError("values of a regression cannot be voted on: use search.fusion=average")
     if task == "regression":
         return VotingRegressor(list(members))
     return VotingClassifier(list(members), voting="soft")
