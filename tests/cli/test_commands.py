@@ -93,6 +93,18 @@ def test_a_bundle_is_measured_on_a_file(call: Run, made: Path, tmp_path: Path) -
     found = json.loads(run_here("evaluate", "bundle", data, "--json", cwd=made).stdout)
     assert found["figures"]["classification"]["roc_auc"]["estimate"] > 0.98
     (tmp_path / "bad.csv").write_text("x,malignant\n1,True\n")
+    few = ["evaluate", "bundle", data, "--set", "classification.resamples=0", "--json"]
+    plain = json.loads(run_here(*few, cwd=made).stdout)["figures"]["classification"]
+    assert plain["roc_auc"]["low"] is None
+    for text, words in (
+        ("classification.resample=0", "did you mean 'resamples'"),
+        ("classification.resamples=-1", "at least 0"),
+        ("classification", "expected NAME=VALUE"),
+        ("resamples=0", "expected NAME.SETTING=VALUE"),
+        ("classifcation.resamples=0", "classifcation"),
+    ):
+        wrong = run_here("evaluate", "bundle", data, "--set", text, cwd=made, code=2)
+        assert words in wrong.stderr
     bad = run_here("evaluate", "bundle", str(tmp_path / "bad.csv"), cwd=made, code=2)
     assert "is missing" in bad.stderr
 

@@ -1124,6 +1124,12 @@ def test_that_share_of_rows_like_those_of_training_are_anomalies(make: Make) -> 
         evaluated = report["evaluators"]["anomaly"]
         assert {"flagged", "score_shift", "roc_auc", "recall"} <= set(evaluated["metrics"])
         assert "known anomalies (bought is yes)" in evaluated["messages"][1]
+        known = lockgate.evaluate(
+            project.workspace.bundle,
+            project.root / "data" / "raw" / "rows.csv",
+            evaluators={"anomaly": {"known": "bought"}},
+        ).metrics["anomaly"]
+        assert 0 < known["roc_auc"]["estimate"] < 1
         shown = evaluated["tables"]["most anomalous test rows"]
         assert [row["score"] for row in shown] == sorted((r["score"] for r in shown), reverse=True)
 

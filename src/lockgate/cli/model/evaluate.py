@@ -11,6 +11,7 @@ import msgspec
 
 from lockgate.cli.terminal.bundle import default_bundle
 from lockgate.cli.terminal.examples import examples
+from lockgate.cli.terminal.settings import parse_plugin_settings
 from lockgate.cli.terminal.text import align_columns
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = ["command"]
         lockgate evaluate
         lockgate evaluate bundle march.csv
         lockgate evaluate bundle march.csv --require 'classification.roc_auc>=0.75'
+        lockgate evaluate bundle march.csv --set anomaly.known=fraud
     """),
 )
 @click.argument("bundle", default=default_bundle, type=click.Path(file_okay=False, path_type=Path))
@@ -38,6 +40,13 @@ __all__ = ["command"]
     show_default="the one of the task",
 )
 @click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME.SETTING=VALUE",
+    help="Setting of an evaluator, which runs then; may be repeated.",
+)
+@click.option(
     "--require",
     "requirements",
     multiple=True,
@@ -49,6 +58,7 @@ def command(
     bundle: Path,
     data: Path | None,
     evaluators: tuple[str, ...],
+    settings: tuple[str, ...],
     requirements: tuple[str, ...],
     as_json: bool,
 ) -> int:
@@ -63,7 +73,8 @@ def command(
     """
     from lockgate.models.bundle.evaluation import evaluate_bundle
 
-    evaluation = evaluate_bundle(bundle, data, evaluators=evaluators, requirements=requirements)
+    chosen = {**{name: {} for name in evaluators}, **parse_plugin_settings(settings)}
+    evaluation = evaluate_bundle(bundle, data, evaluators=chosen, requirements=requirements)
     if as_json:
         summary = {
             "bundle": evaluation.bundle.digest,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import yaml
 
 from lockgate.contract.tables import MISSING_TEXTS
 from lockgate.errors import UsageError
 
-__all__ = ["parse_kinds", "parse_settings", "split_setting"]
+__all__ = ["parse_kinds", "parse_plugin_settings", "parse_settings", "split_setting"]
 
 
 def split_setting(text: str, option: str) -> tuple[str, str]:
@@ -50,6 +51,28 @@ def parse_settings(
             continue
         known = settings.get(name, list(missing))
         settings[name] = _parse_list(value) if value.startswith("[") else [*known, value]
+    return settings
+
+
+def parse_plugin_settings(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the values of ``--set NAME.SETTING=VALUE`` by plugin and name, as YAML reads them.
+
+    Examples
+    --------
+    >>> parse_plugin_settings(["anomaly.known=fraud", "anomaly.examples=3"])
+    {'anomaly': {'known': 'fraud', 'examples': 3}}
+
+    """
+    settings: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        path, value = split_setting(text, "--set")
+        plugin, separator, name = path.partition(".")
+        if not separator or not plugin or not name:
+            raise UsageError(f"--set {text!r}: expected NAME.SETTING=VALUE")
+        try:
+            settings.setdefault(plugin, {})[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise UsageError(f"--set {text!r}: expected a value such as 3, true or fraud") from None
     return settings
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from lockgate.contract.evaluation import EvaluateRequest, Metric, ValueMatrix
 from lockgate.contract.recipes import UNSUPERVISED
+from lockgate.contract.settings import check
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.data_contract.counts import Violation
 from lockgate.data.data_contract.row_checks import check_rows
@@ -257,7 +258,7 @@ def evaluate_bundle(
     bundle: Bundle | str | Path,
     data: str | Path | None = None,
     *,
-    evaluators: Sequence[str] = (),
+    evaluators: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
     requirements: Sequence[str] = (),
 ) -> Evaluation:
     """Evaluate a bundle on a file or read its own metrics, and check requirements.
@@ -269,8 +270,9 @@ def evaluate_bundle(
     data : path-like, optional
         CSV or Parquet file with the target; by default the metrics that were
         measured when the bundle was made.
-    evaluators : sequence of str
-        Names of evaluators for `data`; by default the one of the task.
+    evaluators : sequence of str, or mapping of str to mapping
+        Names of evaluators for `data`, or their settings by name, e.g.
+        ``{"anomaly": {"known": "fraud"}}``; by default the one of the task.
     requirements : sequence of str
         E.g. ``classification.roc_auc>=0.75``.
 
@@ -292,8 +294,10 @@ def evaluate_bundle(
     if data is None:
         metrics = bundle.metrics()
     else:
-        catalogue = Catalogue.installed()
-        plugins = {name: catalogue.find("evaluator", name).load()() for name in evaluators}
+        settings: Mapping[str, Mapping[str, Any]] = (
+            evaluators if isinstance(evaluators, Mapping) else {name: {} for name in evaluators}
+        )
+        plugins = {name: _build_evaluator(name, values) for name, values in settings.items()}
         known = read_rows(Path(data), bundle.manifest.schema)
         table = table_of(bundle, known)
         rows = len(table)
@@ -306,3 +310,9 @@ def evaluate_bundle(
         metrics = {name: msgspec.to_builtins(values) for name, values in measured.items()}
     failed = tuple(text for text, needed in parsed.items() if not needed.is_met(metrics))
     return Evaluation(bundle, metrics, failed, rows, violations)
+
+
+def _build_evaluator(name: str, values: Mapping[str, Any]) -> object:
+    """Construct an evaluator; LockgateError for settings that it does not have."""
+    plugin = Catalogue.installed().find("evaluator", name).load()
+    return plugin(**check(plugin, values, f"evaluator.{name}"))
