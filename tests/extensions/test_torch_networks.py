@@ -77,8 +77,31 @@ def test_modules(name: str, tmp_path: Path) -> None:
 def test_classifiers(ends: Any, outputs: int, classes: list[str], tmp_path: Path) -> None:
     network = chain(nn.Tanh(), outputs=outputs)
     network = network if ends is None else nn.Sequential(network, ends)
-    bundle = held(NetworkClassifier(network, classes), tmp_path)
-    assert bundle.predict(rows()).margin is not None
+    held(NetworkClassifier(network, classes), tmp_path)
+
+
+SIGMOID = nn.Sigmoid()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [[SIGMOID, nn.Dropout(0.1)], [SIGMOID, nn.Identity(), nn.Sequential()]],
+    ids=["dropout", "identity"],
+)
+def test_probabilities_are_taken_as_they_are(end: list[nn.Module], tmp_path: Path) -> None:
+    # the same module twice, and what passes on after it
+    network = nn.Sequential(nn.Linear(WIDTH, 4), SIGMOID, nn.Linear(4, 1), *end)
+    bundle = held(NetworkClassifier(network, ["no", "yes"]), tmp_path, scaled=False)
+    network.eval()
+    with torch.no_grad():
+        expected = network(torch.from_numpy(rows(1).astype("f4"))).numpy()[:, 0]
+    assert bundle.predict(rows(1)).score == pytest.approx(expected, abs=1e-5)
+
+
+def test_an_end_that_does_not_say_what_it_returns_is_asked_for() -> None:
+    network = nn.Sequential(nn.Linear(WIDTH, 1), nn.Hardsigmoid())
+    with pytest.raises(lockgate.UsageError, match="ends in the module Hardsigmoid"):
+        NetworkClassifier(network, ["no", "yes"]).predict(rows())
 
 
 class Own(nn.Module):

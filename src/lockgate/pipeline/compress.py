@@ -75,6 +75,7 @@ def work(stage: Stage) -> dict[str, float]:
         threshold,
         region,
         fitted.quantile,
+        written.tolerance,
         candidate.parent,
     )
     workspace.write_finished(model, written.files)

@@ -75,7 +75,7 @@ def work(stage: Stage) -> dict[str, float]:
                 "reference.json": _build_reference(
                     stage, model, train, output, workspace.facts()["columns"]
                 ),
-                "probes.json": probes_of(tune.features, model.schema, predictor),
+                "probes.json": probes_of(tune.features, model.schema, predictor, model.tolerance),
                 "metrics.json": {
                     name: report["metrics"] for name, report in evaluation["evaluators"].items()
                 },

@@ -55,6 +55,8 @@ class FinishedModel:
         Prediction interval or set.
     quantile : float or None
         Quantile that a regression predicts; None for a mean.
+    tolerance : float
+        Largest difference from the estimator that its format declares.
     parent : str or None
         The last compressor that was applied to it.
 
@@ -69,6 +71,7 @@ class FinishedModel:
     threshold: float | None
     region: PredictionRegion | None
     quantile: float | None
+    tolerance: float
     parent: str | None
 
 

@@ -55,24 +55,36 @@ def _convert_network(trace: Trace, op: int, estimator: Any) -> lockgate.Converte
     from lockgate.models.converters.outputs import by_margin, by_score, value_of
 
     trace.allow_tolerance(FLOAT32)
+    op = _add_network(trace, op, estimator.network)
+    width = trace.builder.width(op)
     if not hasattr(estimator, "classes_"):
-        op = _add_network(trace, op, estimator.network, until="")
-        trace.require(trace.builder.width(op) == 1, "several outputs; fit one network for each")
+        trace.require(width == 1, "several outputs; fit one network for each")
         return value_of(op)
-    classes = estimator.classes_
-    last = "sigmoid" if len(classes) == 2 else "softmax"
-    sums = _add_network(trace, op, estimator.network, until=last)
-    if len(classes) == 2 and trace.builder.width(sums) == 2:
-        sums = _add_network(trace, op, estimator.network, until="softmax")
-        return by_score(trace, classes, trace.builder.add("softmax", sums))
-    return by_margin(trace, classes, sums)
+    classes, logits = tuple(estimator.classes_.tolist()), estimator.returns_logits(width)
+    if width > 1:
+        share = trace.builder.add("softmax", op) if logits else op
+        return by_score(trace, classes, share)
+    if logits:
+        return by_margin(trace, classes, op)
+    label = trace.builder.add("above", op, limit=0.5, strict=True)
+    return lockgate.ConvertedModel(label, classes, op)
 
 
-def _add_network(trace: Trace, op: int, network: Any, *, until: str) -> int:
-    """Add the layers of a network, but not its last activation where that is `until`."""
+def _add_network(trace: Trace, op: int, network: Any) -> int:
+    """Add the layers of a network; NotCovered for what they cannot be added for."""
     from lockgate_keras.keras_layers import add_keras
-    from lockgate_keras.networks import ending_of, library_of
+    from lockgate_keras.networks import library_of
     from lockgate_keras.torch_layers import add_torch
 
     add = add_keras if library_of(network) == "keras" else add_torch
-    return add(trace, op, network, skip_last=ending_of(network) == until)
+    try:
+        return add(trace, op, network)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise trace.refuse(
+            f"the network is not built of plain layers ({type(error).__name__}: {error}); use "
+            "format=keras"
+        ) from error
+    except lockgate.PackedFormatError as error:
+        raise trace.refuse(
+            f"the network has a layer that does not fit a row of numbers: {error}; use format=keras"
+        ) from error

@@ -17,21 +17,21 @@ import numpy as np
 import lockgate
 from lockgate_keras.compiled import import_keras
 
-__all__ = ["read_network", "write_network"]
+__all__ = ["describe", "read_network", "restore_weights", "write_network"]
 
-LAYERS = frozenset(
+ALLOWED_LAYERS = frozenset(
     (
         *("Activation", "ActivityRegularization", "Add", "AdditiveAttention", "AlphaDropout"),
         *("Attention", "Average", "AveragePooling1D", "BatchNormalization", "Bidirectional"),
         *("Concatenate", "Conv1D", "Cropping1D", "Dense", "DepthwiseConv1D", "Dot", "Dropout"),
-        *("ELU", "EinsumDense", "Embedding", "Flatten", "GRU", "GaussianDropout"),
+        *("ELU", "Embedding", "Flatten", "GRU", "GaussianDropout"),
         *("GaussianNoise", "GlobalAveragePooling1D", "GlobalMaxPooling1D"),
-        *("GroupNormalization", "GroupQueryAttention", "Identity", "InputLayer", "LSTM"),
+        *("GroupNormalization", "Identity", "InputLayer", "LSTM"),
         *("LayerNormalization", "LeakyReLU", "Masking", "MaxPooling1D", "Maximum", "Minimum"),
         *("MultiHeadAttention", "Multiply", "Normalization", "PReLU", "Permute"),
-        *("RMSNormalization", "ReLU", "RepeatVector", "Rescaling", "Reshape", "SeparableConv1D"),
+        *("RMSNormalization", "ReLU", "Rescaling", "Reshape", "SeparableConv1D"),
         *("SimpleRNN", "Softmax", "SpatialDropout1D", "Subtract", "TimeDistributed"),
-        *("UnitNormalization", "UpSampling1D", "ZeroPadding1D"),
+        *("UnitNormalization", "ZeroPadding1D"),
     )
 )
 """Layers that a file may name; none reads another file or calls code from its description."""
@@ -47,7 +47,7 @@ CLASSES: Mapping[str, frozenset[str]] = {
     "keras": frozenset(("DTypePolicy", "Functional", "Sequential")),
     "keras.constraints": frozenset(("MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm")),
     "keras.initializers": INITIALIZERS,
-    "keras.layers": LAYERS,
+    "keras.layers": ALLOWED_LAYERS,
     "keras.regularizers": frozenset(("L1", "L1L2", "L2", "OrthogonalRegularizer")),
     "keras.src.models.functional": frozenset(("Functional",)),
 }
@@ -56,11 +56,39 @@ CLASSES: Mapping[str, frozenset[str]] = {
 TENSOR = "__keras_tensor__"
 TRAINING = ("compile_config",)
 
-SMALL = 4096
-"""Sizes that a description may name beyond those of the arrays."""
+MOST_LAYERS = 300
+
+SMALL, LARGE = 4096, 16_384
+"""Sizes that a description may name beyond those of the arrays, and at most: two of them make the
+largest array that is built before the weights are compared with it."""
+
+NO_SIZES = ("mask_value", "max_value", "mean", "offset", "scale", "seed", "value", "variance")
+"""Settings that are numbers and no sizes."""
 
 LARGEST = 1 << 30
 """Largest size of the arrays in bytes."""
+
+
+def describe(network: Any) -> dict[str, Any]:
+    """Return Keras' description of a network, without what belongs to its training."""
+    description: dict[str, Any] = json.loads(network.to_json())
+    for key in TRAINING:
+        description.pop(key, None)
+    return description
+
+
+def restore_weights(network: Any, weights: list[np.ndarray]) -> None:
+    """Set the weights of a network that was built from its description."""
+    network.set_weights(weights)
+    _finalize(network)
+
+
+def _finalize(layer: Any) -> None:
+    """Let layers compute what they keep beside their weights, as Normalization does."""
+    if hasattr(layer, "finalize_state"):
+        layer.finalize_state()
+    for inner in (*getattr(layer, "layers", ()), *filter(None, [getattr(layer, "layer", None)])):
+        _finalize(inner)
 
 
 def write_network(network: Any) -> tuple[dict[str, Any], bytes]:
@@ -72,9 +100,7 @@ def write_network(network: Any) -> tuple[dict[str, Any], bytes]:
         If it has a layer that no file may name.
 
     """
-    description = json.loads(network.to_json())
-    for key in TRAINING:
-        description.pop(key, None)
+    description = describe(network)
     weights = [np.asarray(part) for part in network.get_weights()]
     try:
         _check(description, weights)
@@ -103,7 +129,7 @@ def read_network(description: object, raw: bytes) -> Any:
         weights = _read_arrays(raw)
         _check(description, weights)
         network = keras.saving.deserialize_keras_object(description, safe_mode=True)
-        network.set_weights(weights)
+        restore_weights(network, weights)
     except lockgate.BundleError:
         raise
     except Exception as error:
@@ -119,23 +145,32 @@ def _read_arrays(raw: bytes) -> list[np.ndarray]:
             raise lockgate.BundleError(
                 f"the weights expand to {size} bytes; at most {LARGEST} are read"
             )
-        return [
+        arrays = [
             np.load(io.BytesIO(archive.read(f"{k}.npy")), allow_pickle=False)
             for k in range(len(archive.namelist()))
         ]
+    if any(array.dtype.kind not in "fiub" or not array.size for array in arrays):
+        raise lockgate.BundleError("the weights hold an array that is empty, or not of numbers")
+    return arrays
 
 
 def _check(description: object, weights: list[np.ndarray]) -> None:
     """Refuse classes that are not on the list, and sizes that no array has."""
-    largest = max([SMALL, *(size for part in weights for size in part.shape)])
-    for part in _parts(description):
+    longest = max([SMALL, *(size for part in weights for size in part.shape)])
+    layers = 0
+    for name, part in _parts(description):
         if isinstance(part, Mapping):
             if "class_name" in part:
                 _check_class(part)
+                layers += part.get("module") == "keras.layers"
             if set(TRAINING) & set(part):
                 raise lockgate.BundleError(f"a network's file must not contain {TRAINING[0]}")
-        elif isinstance(part, int) and not isinstance(part, bool) and part > largest:
-            raise lockgate.BundleError(f"a size of {part}, where no array is larger than {largest}")
+        elif type(part) in (int, float) and name not in NO_SIZES:
+            largest = longest if name == "input_dim" else min(longest, LARGE)
+            if not -largest <= part <= largest:
+                raise lockgate.BundleError(f"{name} is {part}; at most {largest} is read")
+    if layers > MOST_LAYERS:
+        raise lockgate.BundleError(f"{layers} layers; at most {MOST_LAYERS} are read")
 
 
 def _check_class(part: Mapping[str, Any]) -> None:
@@ -147,17 +182,17 @@ def _check_class(part: Mapping[str, Any]) -> None:
     ):
         raise lockgate.BundleError(
             f"{module}.{name} is not among the layers that a network's file may name; "
-            f"build it of {', '.join(sorted(LAYERS))}"
+            f"build it of {', '.join(sorted(ALLOWED_LAYERS))}"
         )
 
 
-def _parts(value: object) -> Iterator[object]:
-    """Return a value of JSON and all in it."""
-    pending = [value]
+def _parts(value: object) -> Iterator[tuple[str, object]]:
+    """Return a value of JSON and all in it, each with the key that it stands at."""
+    pending: list[tuple[str, object]] = [("", value)]
     while pending:
-        part = pending.pop()
-        yield part
+        key, part = pending.pop()
+        yield key, part
         if isinstance(part, Mapping):
-            pending += part.values()
+            pending += part.items()
         elif isinstance(part, list):
-            pending += part
+            pending += [(key, entry) for entry in part]

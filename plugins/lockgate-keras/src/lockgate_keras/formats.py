@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,9 +25,7 @@ TOLERANCE = 1e-5
 class KerasFormat:
     """Keras networks that have no packed form, behind scikit-learn's steps; Keras predicts."""
 
-    needs: ClassVar[tuple[str, ...]] = (
-        *("keras", "numpy", "pandas", "scikit-learn", "skops", "tensorflow-cpu"),
-    )
+    needs: ClassVar[tuple[str, ...]] = (*("keras", "numpy", "pandas", "scikit-learn", "skops"),)
 
     @lockgate.hookimpl
     def write(self, request: lockgate.WriteRequest) -> lockgate.ModelFiles:
@@ -48,14 +47,19 @@ class KerasFormat:
             )
         description, weights = write_network(network)
         classes = request.estimator.classes_.tolist() if request.classes else None
-        content = {"network": description, "classes": classes}
+        content = {
+            "network": description,
+            "classes": classes,
+            "from_logits": getattr(estimator, "from_logits", None),
+        }
         files = {NETWORK: json.dumps(content).encode(), WEIGHTS: weights}
         if before:
             assert request.scratch is not None
             path = request.scratch / STEPS
             write_estimator(path, Pipeline(before))
             files[STEPS] = path.read_bytes()
-        return lockgate.ModelFiles(files, tolerance=TOLERANCE)
+        schema = _refuse_missing(request, Pipeline(before) if before else None)
+        return lockgate.ModelFiles(files, schema, tolerance=TOLERANCE)
 
     @lockgate.hookimpl
     def open(self, request: lockgate.OpenRequest) -> lockgate.Predictor:
@@ -69,16 +73,45 @@ class KerasFormat:
         try:
             content = json.loads((request.directory / NETWORK).read_bytes())
             description, classes = content["network"], content["classes"]
-        except (KeyError, TypeError, ValueError):
+            from_logits = content["from_logits"]
+        except (KeyError, RecursionError, TypeError, ValueError):
             raise lockgate.BundleError(f"{NETWORK} is damaged") from None
         network = read_network(description, (request.directory / WEIGHTS).read_bytes())
         model: Any = NetworkRegressor(network)
         if classes is not None:
-            model = NetworkClassifier(network, classes)
+            model = NetworkClassifier(network, classes, from_logits=from_logits)
+            if model.classes_.tolist() != classes or from_logits not in (None, True, False):
+                raise lockgate.BundleError(f"{NETWORK} is damaged")
         steps = []
         if STEPS in request.files:
             steps = read_estimator(request.directory / STEPS).steps
         return KerasPredictor(Pipeline([*steps, ("network", model)]), request)
+
+
+def _refuse_missing(request: lockgate.WriteRequest, steps: Pipeline | None) -> lockgate.Schema:
+    """Return the schema; a column whose missing cells reach the network may have none.
+
+    Most networks answer NaN for them, and some a number: those that take a maximum.
+    """
+    import numpy as np
+
+    from lockgate.models.converters.fitted_columns import as_fitted
+
+    row = request.features.iloc[:1]
+    columns = []
+    for column in request.schema.columns:
+        if column.name in row:
+            gap = row.assign(**{column.name: row[column.name].iloc[:0].reindex(row.index)})
+            try:
+                inputs = as_fitted(request.estimator, gap)
+                inputs = inputs if steps is None else steps.transform(inputs)
+                reaches = not np.isfinite(np.asarray(inputs, dtype=float)).all()
+            except (TypeError, ValueError):
+                reaches = True
+            if reaches:
+                column = dataclasses.replace(column, missing="refuse")
+        columns.append(column)
+    return request.schema.with_columns(tuple(columns))
 
 
 class KerasPredictor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lockgate_keras.activations import LayerWriter, class_name
+from lockgate_keras.compiled import import_keras
 
 if TYPE_CHECKING:
     from lockgate.contract.conversion import ConversionTrace
@@ -21,15 +22,48 @@ PASSED = (
 """Layers that change nothing in a prediction of rows."""
 
 
-def add_keras(trace: ConversionTrace, op: int, network: Any, *, skip_last: bool) -> int:
+def add_keras(trace: ConversionTrace, op: int, network: Any) -> int:
     """Add a model of Keras, a chain or graph of layers; return the operation of its output."""
-    return _Model(trace, _output_layer(network) if skip_last else None).add(network, op)
+    return _Model(trace).add(network, op)
 
 
-def keras_ending(network: Any) -> str:
-    """Return the name of the activation that a network ends in."""
-    layer = _output_layer(network)
-    return "softmax" if class_name(layer) == "Softmax" else _activation_of(layer)
+def keras_ending(model: Any) -> str:
+    """Return what a model ends in: ``linear``, ``sigmoid``, ``softmax``, or what else it is."""
+    kind = class_name(model)
+    if kind == "Sequential":
+        endings = (_ending_of(layer) for layer in reversed(model.layers))
+        return next((ending for ending in endings if ending), "no layer")
+    if kind != "Functional":
+        return f"{kind}, which computes in code of its own"
+    config = model.get_config()
+    entries = {entry["name"]: entry for entry in config["layers"]}
+    name = _single(config["output_layers"])
+    while name in entries:
+        ending = _ending_of(model.get_layer(name))
+        before = _names_of_inputs(entries[name]["inbound_nodes"])
+        if ending or len(before) != 1:
+            return ending or "no layer"
+        name = before[0]
+    return "several outputs"
+
+
+def _ending_of(layer: Any) -> str:
+    """Return what a layer ends in; empty where it passes on what it gets."""
+    name = class_name(layer)
+    if hasattr(layer, "layers"):
+        return keras_ending(layer)
+    if name == "InputLayer":
+        return "no layer"
+    if name in PASSED and (name != "Flatten" or len(layer.input.shape) == 2):
+        return ""
+    if name in ("Dense", "Activation"):
+        activation = _activation_of(layer)
+        passes = name == "Activation" and activation == "linear"
+        known = activation in ("linear", "sigmoid", "softmax")
+        return "" if passes else activation if known else f"the activation {activation}"
+    if name == "Softmax" and layer.axis in (-1, 1):
+        return "softmax"
+    return f"the layer {name}"
 
 
 def _activation_of(layer: Any) -> str:
@@ -41,25 +75,19 @@ def _activation_of(layer: Any) -> str:
     return name if module.partition(".")[0] == "keras" else f"{module}.{name}"
 
 
-def _output_layer(network: Any) -> Any:
-    layer = network.layers[-1]
-    if hasattr(network, "operations") and class_name(network) == "Functional":
-        config = network.get_config()["output_layers"]
-        layer = network.get_layer(_single(config)[0])
-    return _output_layer(layer) if hasattr(layer, "layers") else layer
-
-
-def _single(layers: Any) -> Any:
-    """Return the only element of Keras' list of inputs or outputs, which may lie in another."""
-    return layers[0] if layers and isinstance(layers[0], list) else layers
+def _single(layers: Any) -> str | None:
+    """Return the layer of the only input or output, out of Keras' description; None for several."""
+    if isinstance(layers, list) and layers and isinstance(layers[0], list):
+        layers = layers[0] if len(layers) == 1 else [None]
+    name = layers[0] if isinstance(layers, (list, tuple)) and layers else None
+    return name if isinstance(name, str) else None
 
 
 class _Model:
-    """Adds layers, but not the activation of the layer `skipped`."""
+    """Adds the layers of a model, and of models in it."""
 
-    def __init__(self, trace: ConversionTrace, skipped: Any) -> None:
-        self.trace, self.skipped = trace, skipped
-        self.writer = LayerWriter(trace)
+    def __init__(self, trace: ConversionTrace) -> None:
+        self.trace, self.writer = trace, LayerWriter(trace)
 
     def add(self, model: Any, op: int) -> int:
         """Add the layers of a model, or of a model in it."""
@@ -75,38 +103,54 @@ class _Model:
         )
         config = model.get_config()
         known: dict[str, int] = {}
-        inputs = _single(config["input_layers"])
-        self.trace.require(
-            isinstance(inputs[0], str), "several inputs; build the network on a single one"
-        )
+        for of in ("input_layers", "output_layers"):
+            self.trace.require(
+                _single(config[of]),
+                f"several {of.partition('_')[0]}s; build the network with a single one",
+            )
         for entry in config["layers"]:
             layer = model.get_layer(entry["name"])
             nodes = entry["inbound_nodes"]
             self.trace.require(len(nodes) <= 1, f"layer {layer.name} is used more than once")
             operands = [known[name] for name in _names_of_inputs(nodes)]
             known[layer.name] = self._add_layer(layer, operands or [op])
-        return known[_single(config["output_layers"])[0]]
+        return known[str(_single(config["output_layers"]))]
 
     def _add_layer(self, layer: Any, ops: list[int]) -> int:
         name = class_name(layer)
-        if hasattr(layer, "layers"):
-            return self.add(layer, ops[0])
         if name in MERGED:
+            self._check_merge(layer, name, ops)
             return MERGED[name](self.writer, ops)
         self.trace.require(len(ops) == 1, f"layer {name} of several inputs")
+        if hasattr(layer, "layers"):
+            return self.add(layer, ops[0])
         if name in PASSED:
             return ops[0]
         self.trace.require(
-            name in LAYERS,
-            f"layer {name}; use {', '.join(sorted({*LAYERS, *MERGED, *PASSED}))}, or format=keras",
+            name in CONVERTED,
+            f"layer {name}; use {', '.join(sorted({*CONVERTED, *MERGED, *PASSED}))}, or "
+            "format=keras",
         )
-        if layer is self.skipped and name == "Softmax":
-            return ops[0]
-        op = LAYERS[name](self.writer, ops[0], layer)
-        if layer is self.skipped or name not in ("Dense", "Activation"):
+        for option in ("lora_enabled", "quantization_mode"):
+            self.trace.require(
+                not getattr(layer, option, None), f"{option} of layer {name}; use format=keras"
+            )
+        op = CONVERTED[name](self.writer, ops[0], layer)
+        if name not in ("Dense", "Activation"):
             return op
+        if class_name(layer.activation) in CONVERTED:  # a layer in the place of a function
+            return self._add_layer(layer.activation, [op])
         function = _activation_of(layer)
         return self.writer.activated(op, function, DEFAULTS.get(function))
+
+    def _check_merge(self, layer: Any, name: str, ops: list[int]) -> None:
+        widths = {self.writer.width(op) for op in ops}
+        if name == "Concatenate":
+            self.trace.require(layer.axis in (-1, 1), f"Concatenate(axis={layer.axis}); use axis=1")
+        else:
+            self.trace.require(
+                len(widths) == 1, f"layer {name} of inputs of {sorted(widths)} columns; use as many"
+            )
 
 
 DEFAULTS = {"elu": 1.0, "leaky_relu": 0.2}
@@ -120,7 +164,8 @@ def _names_of_inputs(nodes: list[Any]) -> list[str]:
     def collect(part: Any) -> None:
         if isinstance(part, Mapping):
             if part.get("class_name") == "__keras_tensor__":
-                names.append(part["config"]["keras_history"][0])
+                name, _, index = part["config"]["keras_history"]
+                names.append(name if index == 0 else f"output {index} of {name}")
             else:
                 for value in part.values():
                     collect(value)
@@ -153,7 +198,7 @@ def _batch_normalized(writer: LayerWriter, op: int, layer: Any) -> int:
 
 def _normalized(writer: LayerWriter, op: int, layer: Any) -> int:
     mean, variance = np.asarray(layer.mean, float), np.asarray(layer.variance, float)
-    spread = np.maximum(np.sqrt(variance), 1e-7)  # keras.config.epsilon()
+    spread = np.maximum(np.sqrt(variance), import_keras().config.epsilon())
     if layer.invert:
         return writer.scaled(op, spread, mean)
     return writer.scaled(op, 1 / spread, -mean / spread)
@@ -168,7 +213,7 @@ def _rectified(writer: LayerWriter, op: int, layer: Any) -> int:
     return writer.activated(op, f"relu of max_value {top} and threshold {layer.threshold}")
 
 
-LAYERS: dict[str, Callable[[LayerWriter, int, Any], int]] = {
+CONVERTED: dict[str, Callable[[LayerWriter, int, Any], int]] = {
     "Activation": lambda _writer, op, _layer: op,
     "BatchNormalization": _batch_normalized,
     "Dense": _dense,

@@ -47,16 +47,23 @@ def torch_outputs(network: Any, rows: np.ndarray) -> np.ndarray:
         network.train(trains)
 
 
-def torch_ending(network: Any) -> str:
-    """Return Keras' name of the activation that a network ends in."""
-    modules = [module for module in network.modules() if not list(module.children())]
-    return ACTIVATION_MODULES.get(class_name(modules[-1]), "linear") if modules else "linear"
+def torch_ending(module: Any) -> str:
+    """Return what a module ends in: ``linear``, ``sigmoid``, ``softmax``, or what else it is."""
+    name = class_name(module)
+    if name == "Sequential":
+        endings = (torch_ending(part) for part in reversed(list(module)))
+        return next((ending for ending in endings if ending), "")
+    if name in PASSED:
+        return ""
+    if name == "Softmax" and module.dim in (1, -1):
+        return "softmax"
+    return {"Linear": "linear", "Sigmoid": "sigmoid"}.get(name, f"the module {name}")
 
 
-def add_torch(trace: ConversionTrace, op: int, network: Any, *, skip_last: bool) -> int:
+def add_torch(trace: ConversionTrace, op: int, network: Any) -> int:
     """Add a module of PyTorch: torch.nn.Sequential, also in another."""
-    writer, modules = LayerWriter(trace), _chain(trace, network)
-    for module in modules[:-1] if skip_last else modules:
+    writer = LayerWriter(trace)
+    for module in _chain(trace, network):
         name = class_name(module)
         if name in ("Linear", "BatchNorm1d"):
             arrays = {
@@ -116,5 +123,8 @@ def _parameter_of(trace: ConversionTrace, module: Any) -> float | np.ndarray | N
     if name == "Softmax":
         trace.require(module.dim in (1, -1), f"Softmax(dim={module.dim}); use dim=1")
     if name == "Softplus":
-        trace.require(module.beta == 1, f"Softplus(beta={module.beta}); use beta=1")
+        trace.require(
+            module.beta == 1 and module.threshold >= 20,
+            f"Softplus(beta={module.beta}, threshold={module.threshold}); use the defaults",
+        )
     return None

@@ -63,7 +63,7 @@ def train(
 
     """
     import_keras()
-    fitted, held_out = _set_apart(training, y)
+    fitted, held_out = _split_validation(training, y)
     rows = _rows_of(training, X, y, np.ones(len(y)) if weight is None else weight)
     chosen, others = ([part[indices] for part in rows] for indices in (fitted, held_out))
     rng = np.random.default_rng(training.seed)
@@ -76,7 +76,8 @@ def train(
             if not np.isfinite(loss):
                 raise ValueError(
                     f"training diverged: the loss is not a finite number; learning_rate is "
-                    f"{training.learning_rate:g}, choose a smaller one"
+                    f"{training.learning_rate:g}, choose a smaller one, or scale columns and a "
+                    "target beyond 1e30"
                 )
             loss = network.measure(*others) if len(held_out) else loss
             since += 1
@@ -93,7 +94,7 @@ def _rows_of(training: Training, X: np.ndarray, y: np.ndarray, weight: np.ndarra
     return [X.astype(np.float32), target, weight.astype(np.float32)]
 
 
-def _set_apart(training: Training, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _split_validation(training: Training, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the indices of the rows to fit, and of those to stop by; classes keep their shares."""
     from sklearn.model_selection import train_test_split
 

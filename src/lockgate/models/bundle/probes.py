@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockgate.contract.prediction import Output, Predictor
+from lockgate.contract.prediction import MAX_TOLERANCE, Output, Predictor
 from lockgate.contract.tables import Schema
 from lockgate.data.columns.dates import is_missing
 from lockgate.errors import BundleError
@@ -25,14 +25,21 @@ TOLERANCE = 1e-9
 """Largest relative difference of a score; other BLAS kernels change the last digits."""
 
 
-def probes_of(features: pd.DataFrame, schema: Schema, predictor: Predictor) -> dict[str, Any]:
-    """Make up rows from the columns, and record the predictions for them."""
+def probes_of(
+    features: pd.DataFrame, schema: Schema, predictor: Predictor, tolerance: float = TOLERANCE
+) -> dict[str, Any]:
+    """Make up rows from the columns, and record the predictions for them.
+
+    `tolerance` is the largest difference that the model's format declares: what computes in 32
+    bits computes otherwise on another processor.
+    """
     chosen = make_up_rows(features, schema, PROBES)
     output = predictor.predict(chosen)
     return {
         "columns": {str(name): [_plain(v) for v in chosen[name].tolist()] for name in chosen},
         "label": [_plain(value) for value in output.label.tolist()],
         "score": None if output.score is None else output.score.tolist(),
+        **({"tolerance": tolerance} if tolerance > TOLERANCE else {}),
     }
 
 
@@ -57,17 +64,21 @@ def check_probes(probes: dict[str, Any], schema: Schema, predictor: Predictor) -
 
 
 def _compare(probes: dict[str, Any], output: Output) -> None:
+    tolerance = float(probes.get("tolerance", TOLERANCE))
+    if not TOLERANCE <= tolerance <= MAX_TOLERANCE:
+        raise BundleError(f"the probe rows have a tolerance of {tolerance:g}")
+    allowed = {"rel_tol": tolerance, "abs_tol": tolerance if tolerance > TOLERANCE else 0.0}
     for row, (expected, actual) in enumerate(
         zip(probes["label"], output.label.tolist(), strict=True)
     ):
         same = expected == _plain(actual) or (
-            isinstance(expected, float) and math.isclose(expected, actual, rel_tol=TOLERANCE)
+            isinstance(expected, float) and math.isclose(expected, actual, **allowed)
         )
         if not same:
             raise BundleError(f"probe row {row}: expected prediction {expected!r}, got {actual!r}")
     if probes["score"] is not None:
         expected, actual = np.asarray(probes["score"]), np.asarray(output.score)
-        if not np.allclose(expected, actual, rtol=TOLERANCE, atol=TOLERANCE):
+        if not np.allclose(expected, actual, rtol=tolerance, atol=tolerance):
             worst = float(np.abs(expected - actual).max())
             raise BundleError(f"probe scores differ by up to {worst:.3g} here")
 

@@ -130,7 +130,7 @@ def assemble(
             written.files,
             {
                 "reference.json": msgspec.to_builtins(reference),
-                "probes.json": probes_of(features, schema, predictor),
+                "probes.json": probes_of(features, schema, predictor, written.tolerance),
                 "metrics.json": metrics,
                 "card.md": card,
                 **({} if contract is None else {CONTRACT: contract.plain()}),
