@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingRegressor,
+    IsolationForest,
     RandomForestClassifier,
     StackingClassifier,
     StackingRegressor,
@@ -22,12 +24,13 @@ from sklearn.ensemble import (
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression
+from sklearn.mixture import GaussianMixture as Mixture
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, OneClassSVM
 from sklearn.tree import DecisionTreeRegressor
 
 import lockgate
@@ -282,6 +285,41 @@ def test_a_model_is_that_of_a_plain_script(
         assert np.array_equal(
             ours.predict_proba(later.features), script.predict_proba(later.features)
         )
+
+
+def test_clusters_are_those_of_a_plain_script() -> None:
+    table, later = example_table("clustering"), example_table("clustering", 300, seed=1)
+    k_means = fit(build("k-means", "clustering", table), {"n_clusters": 3}, table)
+    mixture = fit(build("gaussian-mixture", "clustering", table), {"n_clusters": 3}, table)
+    scripts = (
+        (k_means, KMeans(3, n_init=10, random_state=3)),
+        (mixture, Mixture(3, reg_covar=1e-3, n_init=3, random_state=3)),
+    )
+    for ours, estimator in scripts:
+        script = make_pipeline(cells(scaled=True), estimator).fit(table.features)
+        assert np.array_equal(ours.predict(later.features), script.predict(later.features))
+        assert len(set(ours.predict(later.features))) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "scaled", "estimator"),
+    [
+        ("isolation-forest", False, IsolationForest(n_estimators=10, random_state=3)),
+        ("one-class-svm", True, OneClassSVM(nu=0.05)),
+        ("gaussian-mixture", True, Mixture(4, reg_covar=1e-3, n_init=3, random_state=3)),
+    ],
+)
+def test_anomalies_are_those_of_a_plain_script(name: str, scaled: bool, estimator: Any) -> None:
+    table, later = example_table("anomaly"), example_table("anomaly", 300, seed=1)
+    ours = fit(build(name, "anomaly", table), {}, table)
+    script = make_pipeline(cells(scaled=scaled), estimator).fit(table.features)
+    *_, (_, last) = ours.steps
+    expected = script.score_samples(later.features)
+    scores = last.detector_.score_samples(ours[:-1].transform(later.features))
+    assert np.array_equal(scores, expected)
+    # the more anomalous of two rows has at least the higher score
+    shares = ours.predict_proba(later.features)[:, 1]
+    assert (np.diff(shares[np.argsort(-expected)]) >= 0).all()
 
 
 @pytest.mark.parametrize("task", SUPERVISED)
