@@ -530,6 +530,20 @@ def test_an_indicator_says_where_a_value_was_missing(make: Make) -> None:
     assert not any(np.array_equal(column > 0, gaps) for column in plain.T)
 
 
+@option("cells.texts")
+@option("data.kinds")
+def test_categories_without_end_are_hashed_those_that_are_new_too(make: Make) -> None:
+    settings = {"data.kinds": {"colour": "text"}, "cells.texts": {"colour": "hashed"}}
+    project = fitted(make(settings))
+    project.run("compress", "evaluate", "package", "monitor")
+    bundle = lockgate.open(project.workspace.bundle)
+    row = project.part("test").iloc[[0]]
+    colours = ["red", "blue", "cyan", "ochre"]
+    scores = {colour: bundle.predict(row.assign(colour=colour)) for colour in colours}
+    assert scores["red"].score != scores["blue"].score
+    assert not any(output.unknown for output in scores.values())
+
+
 @option("cells.scale")
 def test_numbers_are_scaled_when_asked_or_when_the_model_needs_it(make: Make) -> None:
     spread: dict[tuple[str, str], float] = {}
