@@ -1055,6 +1055,8 @@ def test_a_quantile_is_tuned_compressed_and_reported_as_such(make: Make) -> None
     expected = mean_pinball_loss(test.target, bundle.predict(test.features).label, alpha=0.8)
     assert measured["quantile_loss"]["estimate"] == pytest.approx(expected)
     assert "r2" not in measured
+    assert report["evaluators"]["regression"]["baselines"] == {}
+    assert {"quantile_loss", "quantile_skill"} <= set(steps["rows"]["tune"]["values"])
     with pytest.raises(lockgate.SettingError, match="for the 0.8 quantile: quantile_loss"):
         fitted(make({**settings, "search.metric": "rmse"}, target="size", model="boosting"))
 

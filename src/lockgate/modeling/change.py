@@ -16,6 +16,7 @@ from lockgate.contract.tables import Table
 from lockgate.modeling.metrics.losses import (
     BY_TASK,
     HIGHER_IS_BETTER,
+    OF_QUANTILES,
     class_indices,
     metrics_for_task,
     truth_of,
@@ -108,7 +109,7 @@ def measure_rows(
     metrics = metrics_for_task(task, truth, output, classes, threshold)(weight)
     values |= {
         key: float(metrics[key])
-        for key in BY_TASK[task]
+        for key in (*BY_TASK[task], *OF_QUANTILES)
         if key in metrics and np.isfinite(metrics[key])
     }
     return RowMeasures(len(truth), rates, values)

@@ -94,7 +94,12 @@ def _run_evaluators(
 def _measure_baselines(
     workspace: Workspace, test: Table, model: FinishedModel
 ) -> dict[str, dict[str, float]]:
-    """Return the metrics of each baseline on the test rows."""
+    """Return the metrics of each baseline on the test rows.
+
+    They predict means; a quantile is compared with that of the test rows by its own metrics.
+    """
+    if model.quantile is not None:
+        return {}
     return {
         baseline.label: measure_baseline(baseline, test, model.task, model.classes)
         for baseline in workspace.baselines()
