@@ -19,8 +19,9 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LinearRegression, QuantileRegressor
 from sklearn.metrics import d2_pinball_score, mean_pinball_loss
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from xgboost import XGBRegressor
 
 import lockgate
@@ -47,6 +48,13 @@ def boosting(quantile: float) -> HistGradientBoostingRegressor:
         (XGBRegressor(), None),
         (TransformedTargetRegressor(QuantileRegressor(quantile=0.3)), 0.3),
         (TransformedTargetRegressor(LinearRegression()), None),
+        (TransformedTargetRegressor(boosting(0.3), func=np.log1p, inverse_func=np.expm1), 0.3),
+        (
+            TransformedTargetRegressor(boosting(0.3), func=np.negative, inverse_func=np.negative),
+            None,
+        ),
+        (TransformedTargetRegressor(boosting(0.3), transformer=FunctionTransformer()), None),
+        (XGBRegressor(objective="reg:quantileerror", quantile_alpha=[0.1, 0.9]), None),
         (make_pipeline(StandardScaler(), boosting(0.1)), 0.1),
         (VotingRegressor([("a", boosting(0.9)), ("b", QuantileRegressor(quantile=0.9))]), 0.9),
         (VotingRegressor([("a", boosting(0.9)), ("b", QuantileRegressor(quantile=0.8))]), None),
@@ -56,6 +64,12 @@ def boosting(quantile: float) -> HistGradientBoostingRegressor:
 )
 def test_the_quantile_is_that_of_the_parameters(estimator: Any, quantile: float | None) -> None:
     assert quantile_of(estimator) == quantile
+
+
+def test_a_search_predicts_the_quantile_of_its_best() -> None:
+    X, y = rows(count=60)
+    search = GridSearchCV(boosting(0.9), {"quantile": [0.7], "max_iter": [2]}, cv=2).fit(X, y)
+    assert quantile_of(search) == 0.7
 
 
 @given(
