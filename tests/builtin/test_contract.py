@@ -130,7 +130,9 @@ def network_request() -> lockgate.WriteRequest:
     from lockgate_keras.networks import NetworkClassifier
 
     layers = import_keras().layers
-    network = import_keras().Sequential([layers.Input((2,)), layers.Dense(3, "gelu")])
+    network = import_keras().Sequential(
+        [layers.Input((2,)), layers.Dense(4, "gelu"), layers.Dense(3, "softmax")]
+    )
     rows = example_table("multiclass", 120).features[["size", "noise"]]
     model = make_pipeline(StandardScaler().fit(rows), NetworkClassifier(network, ["a", "b", "c"]))
     schema = lockgate.Schema(tuple(lockgate.Column(key, "number") for key in rows))

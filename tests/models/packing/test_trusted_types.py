@@ -22,6 +22,7 @@ from lockgate.data.transformers import Bins, Clip, Combined, DateParts, EmptyToZ
 from lockgate.modeling.solvers.regressor import LeastSquares
 from lockgate.modeling.training.anomaly_detector import AnomalyDetector
 from lockgate.modeling.training.fusion import Member, VoteShares
+from lockgate.modeling.training.mixture_clusters import MixtureClusters
 from lockgate.models import skops_file
 from lockgate.models.skops_file import own_types, read_estimator, trusted_types, write_estimator
 
@@ -44,6 +45,7 @@ STEPS: dict[type, tuple[Any, Any]] = {
     HashedTerms: (HashedTerms(n_features=8), NOTES),
     TextTerms: (TextTerms(), NOTES),
     Member: (Member([("model", DecisionTreeRegressor(max_depth=2))]), np.nan_to_num(NUMBERS)),
+    MixtureClusters: (MixtureClusters(2, random_state=0), np.linspace(-1, 1, 40)[:, None] ** 3),
     VoteShares: (
         VoteShares([(str(k), DecisionTreeClassifier(max_depth=k)) for k in (1, 2)]),
         np.nan_to_num(NUMBERS),
