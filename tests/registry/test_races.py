@@ -71,7 +71,7 @@ def test_writers_of_one_clone_lose_and_double_nothing(shop: Path) -> None:
 
 def test_killed_writers_leave_a_ledger_that_goes_on(shop: Path) -> None:
     rng = random.Random(5)
-    for _ in range(60 if WHOLE else 4):
+    for _ in range(60 if WHOLE else 2):
         processes = [start(shop, f"k{k}", 10**6) for k in range(2)]
         for one in processes:
             wait_for_start(one)

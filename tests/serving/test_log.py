@@ -27,7 +27,7 @@ from tests.serving.running import serving
 from tests.serving.test_predictions import ROW
 from tests.serving.test_reload import records, scores
 
-KILLS = 200 if os.environ.get("LOCKGATE_SOAK") else 6
+KILLS = 200 if os.environ.get("LOCKGATE_SOAK") else 4
 
 
 @pytest.mark.parametrize("durability", ["normal", "full"])

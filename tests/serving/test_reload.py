@@ -29,7 +29,7 @@ from tests.serving.load import Load
 from tests.serving.running import Server, serving
 from tests.serving.test_predictions import ROW
 
-SWAPS = 200 if os.environ.get("LOCKGATE_SOAK") else 12
+SWAPS = 200 if os.environ.get("LOCKGATE_SOAK") else 8
 KILLS = 50 if os.environ.get("LOCKGATE_SOAK") else 4
 
 
