@@ -25,8 +25,8 @@ demo: .venv/.run  ## set up .venv, make a model of real shop customers, say what
 	@echo
 	@echo "lockgate is in .venv; to call it by name: source .venv/bin/activate"
 
-test: .venv/.dev  ## all tests, at most 12 minutes on two cores
-	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+test: .venv/.dev  ## all tests, some 14 minutes on two cores
+	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 lint: .venv/.dev  ## formatting, lint, names and messages, types, import contracts, generated pages, site
 	$(BIN)/ruff format --check .

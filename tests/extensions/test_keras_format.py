@@ -180,13 +180,12 @@ def test_a_seed_is_no_size(tmp_path: Path) -> None:
     lockgate.pack(NetworkRegressor(network), rows(), path=tmp_path / "x", format="keras")
 
 
-@pytest.mark.parametrize("setting", ["0", "1"])
-def test_a_bundle_opens_where_keras_adds_in_another_order(setting: str, tmp_path: Path) -> None:
+def test_a_bundle_opens_where_keras_adds_in_another_order(tmp_path: Path) -> None:
     """oneDNN is switched by whoever imports TensorFlow first; processors differ likewise."""
     model = make_pipeline(StandardScaler().fit(rows()), NetworkRegressor(recurrent()))
     bundle = lockgate.pack(model, rows(), path=tmp_path / "network", format="keras")
     code = f"import keras, lockgate; print(lockgate.open({str(bundle.path)!r}).digest)"
-    env = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": setting}
+    env = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1"}  # off in this process
     done = subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False
     )
