@@ -25,7 +25,7 @@ demo: .venv/.run  ## set up .venv, make a model of real shop customers, say what
 	@echo
 	@echo "lockgate is in .venv; to call it by name: source .venv/bin/activate"
 
-test: .venv/.dev  ## all tests, some 14 minutes on two cores
+test: .venv/.dev  ## all tests, some 14 minutes on two cores (12 are the aim)
 	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 lint: .venv/.dev  ## formatting, lint, names and messages, types, import contracts, generated pages, site

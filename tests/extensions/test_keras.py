@@ -19,7 +19,7 @@ from lockgate.testing.examples import example_table
 from tests.conftest import ROOT
 
 if importlib.util.find_spec("tensorflow") is None:
-    pytest.skip("TensorFlow is not installed", allow_module_level=True)
+    pytest.skip("needs tensorflow-cpu, of requirements/dev.txt", allow_module_level=True)
 
 from lockgate_keras.compiled import import_keras
 from lockgate_keras.estimators import DenseClassifier, DenseRegressor

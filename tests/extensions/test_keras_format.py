@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 import lockgate
 
 if importlib.util.find_spec("tensorflow") is None:
-    pytest.skip("TensorFlow is not installed", allow_module_level=True)
+    pytest.skip("needs tensorflow-cpu, of requirements/dev.txt", allow_module_level=True)
 
 from lockgate.testing import check_installed
 from lockgate_keras.compiled import import_keras

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 import lockgate
 
 if importlib.util.find_spec("tensorflow") is None:
-    pytest.skip("TensorFlow is not installed", allow_module_level=True)
+    pytest.skip("needs tensorflow-cpu, of requirements/dev.txt", allow_module_level=True)
 
 from lockgate_keras.compiled import import_keras
 from lockgate_keras.networks import NetworkClassifier, NetworkRegressor
@@ -58,8 +58,11 @@ def chain(*layers: Any, outputs: int = 1, ends: str | None = None) -> Any:
     return initialized(keras.Sequential([keras.Input((WIDTH,)), *layers, last]))
 
 
-def held(estimator: Any, folder: Path, scaled: bool = True) -> lockgate.Bundle:
-    """Pack it behind a scaler, and compare answers for later rows with the network's own."""
+def held(estimator: Any, folder: Path, scaled: bool = True, ties: float = 0.01) -> lockgate.Bundle:
+    """Pack it, behind a scaler, and compare answers for later rows with the network's own.
+
+    `ties` is the share of rows whose classes may be as likely as each other.
+    """
     model = make_pipeline(StandardScaler().fit(rows()), estimator) if scaled else estimator
     bundle = lockgate.pack(model, rows(), path=folder / "network")
     later = rows(1, ROWS)
@@ -73,7 +76,7 @@ def held(estimator: Any, folder: Path, scaled: bool = True) -> lockgate.Bundle:
         top = np.sort(expected, axis=1)
         clear = top[:, -1] - top[:, -2] > FLOAT32
         assert (output.label == model.predict(later))[clear].all()
-        assert clear.mean() > 0.9
+        assert clear.mean() > 1 - ties
     return bundle
 
 
@@ -222,7 +225,9 @@ def test_an_end_that_does_not_say_what_it_returns_is_asked_for(ending: str, tmp_
             lockgate.pack(
                 NetworkClassifier(network, classes), rows(), path=tmp_path / "x", format=format
             )
-    held(NetworkClassifier(network, classes, from_logits=True), tmp_path, scaled=False)
+    ties = 0.1 if ending == "the layer ReLU" else 0.01  # it returns 0 for many rows
+    model = NetworkClassifier(network, classes, from_logits=True)
+    held(model, tmp_path, scaled=False, ties=ties)
 
 
 def test_an_ensemble_of_probabilities_is_packed_as_such(tmp_path: Path) -> None:
@@ -334,7 +339,9 @@ def test_wrong_use_is_named(tmp_path: Path) -> None:
         NetworkClassifier(chain(outputs=3), ["a", "b"]).predict(rows())
     with pytest.raises(lockgate.UsageError, match="has 3 outputs; a regression has one"):
         NetworkRegressor(chain(outputs=3)).predict(rows())
-    with pytest.raises(lockgate.UsageError, match="trained already; .*lockgate run model=keras"):
+    with pytest.raises(
+        lockgate.UsageError, match="trained already; lockgate run model=keras trains"
+    ):
         NetworkRegressor(chain()).fit(rows(), rows()[:, 0])
 
 

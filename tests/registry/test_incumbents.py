@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +78,7 @@ def test_what_cannot_be_compared_has_its_reason(
 def test_without_a_repository_there_is_none(tmp_path: Path, bundles: list[Path]) -> None:
     request = request_of(lockgate.open(bundles[0]))
     assert measure_incumbents(tmp_path, "fraud", request, "", pytest.fail) == {}
+    notes.clear()
+    quantile = replace(request, output=replace(request.output, quantile=0.9))
+    assert measure_incumbents(shop, "fraud", quantile, "", notes.append) == {}
+    assert all("it predicts means" in note for note in notes)

@@ -85,9 +85,8 @@ class Operations:
 
         Called once by the optimize stage. The host puts the cell rules (missing
         values, categories, scaling) in front, as `Recipe.requirements` asks for.
-        Where `tasks` of
-        the class, e.g. ``("regression",)``, lack the one that is set, it is refused
-        before any work. An error ends the stage.
+        A class with ``tasks = ("regression",)`` is refused before any work where
+        ``project.task`` is another. An error ends the stage.
 
         ::
 
@@ -165,7 +164,8 @@ class Operations:
         """Measure a model on held-out rows.
 
         Called once per chosen evaluator by the evaluate stage; its report is kept
-        under its name. An error ends the stage.
+        under its name. `tasks` of the class says which it is for, as of a model. An
+        error ends the stage.
 
         ::
 

@@ -71,6 +71,11 @@ def measure_incumbents(
                     f"its task is {manifest.task}"
                     + (f", its classes, the positive one last, are {classes}" if classes else "")
                 )
+            if manifest.quantile != request.output.quantile:
+                known = manifest.quantile is not None
+                raise BundleError(
+                    f"it predicts {f'the {manifest.quantile:g} quantile' if known else 'means'}"
+                )
             if manifest.hashes.data != training_digest:
                 label += ", fitted on other rows"
             output = bundle.predict(table_of(bundle, rows).features)

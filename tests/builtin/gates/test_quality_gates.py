@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -417,3 +418,33 @@ def test_no_worse_refuses_clusters_that_are_only_renumbered(tmp_path: Path) -> N
     assert ruling.passed is False
     assert "clusters have other numbers than in 1.0.0: 100% of rows" in ruling.message
     assert "0% if they were matched" in ruling.message
+
+
+def test_no_worse_compares_no_two_quantiles(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    X = pd.DataFrame({"size": draw.uniform(1, 10, 400)})
+    y = pd.Series(X["size"] * draw.gamma(2.0, 1.0, 400), name="orders")
+    bundles = {
+        quantile: lockgate.pack(
+            HistGradientBoostingRegressor(max_iter=5, **options).fit(X, y),
+            X,
+            y,
+            path=tmp_path / str(quantile),
+        )
+        for quantile, options in (
+            (None, {}),
+            (0.8, {"loss": "quantile", "quantile": 0.8}),
+            (0.9, {"loss": "quantile", "quantile": 0.9}),
+        )
+    }
+    rows = pd.concat([X, y], axis=1)
+    for new, old, words in (
+        (0.9, 0.8, "it predicts the 0.9 quantile, 1.0.0 the 0.8 quantile"),
+        (0.9, None, "it predicts the 0.9 quantile, 1.0.0 means"),
+        (None, 0.9, "it predicts means, 1.0.0 the 0.9 quantile"),
+    ):
+        ruling = NoWorse().judge(case(bundles[new], bundles[old], rows))
+        assert (ruling.passed, ruling.message) == (False, f"not comparable: {words}")
+    same = NoWorse().judge(case(bundles[0.9], bundles[0.9], rows))
+    assert same.passed is True
+    assert same.message.startswith("quantile_skill")

@@ -86,23 +86,23 @@ class LayerWriter:
         if name == "softmax":
             return self._add("softmax", op)
         if name in ("relu6", "hard_sigmoid"):
-            return self._limited(op, name)
+            return self._clipped(op, name)
         if name == "silu":
             return self.multiplied([op, self._apply(op, "sigmoid")])
         if name == "softplus":
             # log(1 + e^x) without a power of a large number
             raised = self._apply(self._apply(self._apply(op, "abs"), "negate"), "exp")
             return self.weighted([self._apply(op, "relu"), self._apply(raised, "log1p")], [1, 1])
-        return self._bent(op, name, parameter)
+        return self._piecewise(op, name, parameter)
 
-    def _limited(self, op: int, name: str) -> int:
+    def _clipped(self, op: int, name: str) -> int:
         columns = np.ones(self.width(op))
         top = 6.0
         if name == "hard_sigmoid":
             op, top = self.scaled(op, columns / 6, columns / 2), 1.0
         return self._add("clip", op, low=self._array(0 * columns), high=self._array(top * columns))
 
-    def _bent(self, op: int, name: str, parameter: float | np.ndarray | None) -> int:
+    def _piecewise(self, op: int, name: str, parameter: float | np.ndarray | None) -> int:
         """Add a function that is the identity above zero, and another below."""
         columns = self.width(op)
         above, below = self._apply(op, "relu"), self._apply(self._apply(op, "negate"), "relu")

@@ -54,11 +54,11 @@ class Structure:
 def import_keras() -> Any:
     """Import Keras without the messages of TensorFlow; UsageError where either is missing."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # its sums differ between processors, and the model would change with the machine
+    # it adds in another order: without it equal seeds give equal bytes on processors of a kind
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     try:
         import keras
-        import tensorflow  # noqa: F401
+        import tensorflow  # noqa: F401  # else Keras would miss it in the middle of its import
     except ImportError as error:
         raise lockgate.UsageError(
             "model keras needs Keras and TensorFlow: "
@@ -113,8 +113,8 @@ class _Compiled:
             for start in tf.range(0, count, size):
                 rows = order[start : start + size]
                 with tf.GradientTape() as tape:
-                    sums = network(tf.gather(features, rows), training=True)
-                    loss = loss_of(tf.gather(target, rows), sums, tf.gather(weight, rows))
+                    outputs = network(tf.gather(features, rows), training=True)
+                    loss = loss_of(tf.gather(target, rows), outputs, tf.gather(weight, rows))
                 variables = network.trainable_variables
                 optimizer.apply_gradients(
                     zip(tape.gradient(loss, variables), variables, strict=True)

@@ -84,7 +84,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     def fit(self, X: ArrayLike, y: ArrayLike) -> NoReturn:
         """Refuse: train the network with its own library."""
         raise lockgate.UsageError(
-            "the network is trained already; to have lockgate train one: lockgate run model=keras"
+            "the network is trained already; lockgate run model=keras trains a new network"
         )
 
 

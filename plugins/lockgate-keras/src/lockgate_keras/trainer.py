@@ -76,7 +76,7 @@ def train(
             if not np.isfinite(loss):
                 raise ValueError(
                     f"training diverged: the loss is not a finite number; learning_rate is "
-                    f"{training.learning_rate:g}, choose a smaller one, or scale columns and a "
+                    f"{training.learning_rate:g}, reduce it, or scale columns and a "
                     "target beyond 1e30"
                 )
             loss = network.measure(*others) if len(held_out) else loss

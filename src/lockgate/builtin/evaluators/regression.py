@@ -72,7 +72,8 @@ def _describe(metrics: Mapping[str, lockgate.Metric], quantile: float | None) ->
         )
     if "r2" in metrics and quantile is None:
         return f"the model explains {metrics['r2'].estimate:.0%} of the variance"
-    return "the target is constant, so that nothing of it is left to explain"
+    name = "R²" if quantile is None else "quantile skill"
+    return f"{name} is undefined: the target is constant"
 
 
 def _count_units(table: lockgate.Table) -> int:

@@ -65,19 +65,8 @@ class NoWorse:
             raise lockgate.NotMeasured(reason)
         if reason:
             return lockgate.GateResult(False, f"not compared with {incumbent.version}: {reason}")
-        if candidate.task != incumbent.task:
-            return lockgate.GateResult(
-                False,
-                f"not comparable: the task is {candidate.task}, that of {incumbent.version} is "
-                f"{incumbent.task}",
-            )
-        if candidate.classes[::-1] == incumbent.classes != candidate.classes:
-            return lockgate.GateResult(
-                False,
-                f"not comparable: the positive class is {candidate.classes[-1]}, that of "
-                f"{incumbent.version} is {incumbent.classes[-1]}; metrics such as recall are of "
-                "another class",
-            )
+        if mismatch := _describe_mismatch(candidate, incumbent):
+            return lockgate.GateResult(False, f"not comparable: {mismatch}")
         rows = 0 if candidate.table is None else len(candidate.table)
         if rows < self.min_rows:
             return lockgate.GateResult(
@@ -175,6 +164,27 @@ class NoWorse:
         if "gain" not in intervals:
             raise lockgate.DataError(f"{metric_name} is undefined on these rows")
         return intervals["gain"]
+
+
+def _describe_mismatch(
+    candidate: lockgate.EvaluatedBundle, incumbent: lockgate.EvaluatedBundle
+) -> str:
+    """Return why metrics of the two mean different things; empty if they mean the same."""
+    if candidate.task != incumbent.task:
+        return f"the task is {candidate.task}, that of {incumbent.version} is {incumbent.task}"
+    if candidate.classes[::-1] == incumbent.classes != candidate.classes:
+        return (
+            f"the positive class is {candidate.classes[-1]}, that of {incumbent.version} is "
+            f"{incumbent.classes[-1]}; metrics such as recall are of another class"
+        )
+    predicted, before = _describe_values(candidate), _describe_values(incumbent)
+    return "" if predicted == before else f"it predicts {predicted}, {incumbent.version} {before}"
+
+
+def _describe_values(bundle: lockgate.EvaluatedBundle) -> str:
+    """Return what the values of a regression are; classes are compared before."""
+    quantile = None if bundle.output is None else bundle.output.quantile
+    return "means" if quantile is None else f"the {quantile:g} quantile"
 
 
 def _describe_renumbered(
