@@ -617,3 +617,12 @@ def test_as_many_new_rows_are_flagged_as_was_said(name: str) -> None:
         fitted = fit(build(name, "anomaly", table), {}, table)
         shares.append(np.mean(fitted.predict_proba(later.features)[:, 1] >= 0.95))
     assert np.mean(shares) == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_linear_quantile_has_the_penalty_that_was_chosen() -> None:
+    table = example_table("regression")
+    plain = build("linear", "regression", table, quantile=0.9, penalty="none")
+    assert (plain.space, plain.estimator.regressor.alpha) == ({}, 0.0)
+    assert build("linear", "regression", table, quantile=0.9, penalty="lasso").space
+    with pytest.raises(lockgate.DataError, match="no elastic net for a quantile"):
+        build("linear", "regression", table, quantile=0.9, penalty="elastic-net")

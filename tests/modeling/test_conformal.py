@@ -169,9 +169,56 @@ def test_groups_have_enough_rows_and_equal_values_stay_together(
     assert not set(region.edges) & set(values)
 
 
+def test_rows_without_weight_count_for_nothing() -> None:
+    draw = np.random.default_rng(0)
+    value = draw.uniform(0, 100, 1000)
+    truth = value + draw.normal(size=1000)
+    weight = np.where(value < 40, 0.0, 1.0)
+    region = measure_region(truth, Output(value), 0.9, weight)
+    kept = weight > 0
+    assert region == measure_region(truth[kept], Output(value[kept]), 0.9)
+    assert region.is_valid("regression")
+    with pytest.raises(lockgate.UsageError, match="0 tune rows"):
+        measure_region(truth, Output(value), 0.9, np.zeros(1000))
+    few = np.where(np.arange(1000) < 3, 1e6, 1e-6)
+    with pytest.raises(lockgate.UsageError, match=r"as good as 3 of equal weight\) are too few"):
+        measure_region(truth, Output(value), 0.9, few)
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_uneven_weights_hold_the_share(spread: float) -> None:
+    shares = []
+    for seed in range(60):
+        draw = np.random.default_rng(seed)
+        value, noise = draw.uniform(0, 10, 3000), draw.normal(size=3000)
+        truth, weight = value + noise * (1 + value), np.exp(spread * draw.normal(size=3000))
+        tune, later = slice(0, 1000), slice(1000, 3000)
+        region = measure_region(truth[tune], Output(value[tune]), 0.9, weight[tune])
+        output = region.attach(Output(value[later]))
+        assert output.low is not None
+        assert output.high is not None
+        held = (truth[later] >= output.low) & (truth[later] <= output.high)
+        shares.append(np.average(held, weights=weight[later]))
+    assert np.mean(shares) == pytest.approx(0.9, abs=0.01)
+
+
+def test_a_far_value_widens_its_own_group_alone() -> None:
+    draw = np.random.default_rng(0)
+    value = draw.uniform(0, 100, 1000)
+    truth = value + draw.normal(size=1000)
+    region = measure_region(truth, Output(value), 0.9)
+    truth[value.argmax()] = 1e15
+    far = measure_region(truth, Output(value), 0.9)
+    assert isinstance(region, IntervalRegion)
+    assert isinstance(far, IntervalRegion)
+    assert len(far.edges) == 9
+    assert (far.below[:-1], far.above[:-1]) == (region.below[:-1], region.above[:-1])
+
+
 @pytest.mark.parametrize(
     "region",
     [
+        IntervalRegion(0.9, (), (1e308,), (1e308,)),
         IntervalRegion(0.9, (), (), ()),
         IntervalRegion(0.9, (1.0,), (1.0,), (1.0,)),
         IntervalRegion(0.9, (1.0, 1.0), (1.0,) * 3, (1.0,) * 3),

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from lightgbm import LGBMRegressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import (
+    BaggingRegressor,
     GradientBoostingRegressor,
     HistGradientBoostingRegressor,
+    StackingRegressor,
     VotingRegressor,
 )
 from sklearn.linear_model import LinearRegression, QuantileRegressor
@@ -42,28 +44,70 @@ def boosting(quantile: float) -> HistGradientBoostingRegressor:
         (GradientBoostingRegressor(loss="huber", alpha=0.2), None),
         (QuantileRegressor(), 0.5),
         (LGBMRegressor(objective="quantile", alpha=0.7), 0.7),
-        (LGBMRegressor(objective="quantile"), 0.5),
+        (LGBMRegressor(objective="quantile"), 0.9),
         (LGBMRegressor(), None),
         (XGBRegressor(objective="reg:quantileerror", quantile_alpha=0.8), 0.8),
         (XGBRegressor(), None),
         (TransformedTargetRegressor(QuantileRegressor(quantile=0.3)), 0.3),
         (TransformedTargetRegressor(LinearRegression()), None),
         (TransformedTargetRegressor(boosting(0.3), func=np.log1p, inverse_func=np.expm1), 0.3),
-        (
-            TransformedTargetRegressor(boosting(0.3), func=np.negative, inverse_func=np.negative),
-            None,
-        ),
-        (TransformedTargetRegressor(boosting(0.3), transformer=FunctionTransformer()), None),
-        (XGBRegressor(objective="reg:quantileerror", quantile_alpha=[0.1, 0.9]), None),
         (make_pipeline(StandardScaler(), boosting(0.1)), 0.1),
+        (make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), boosting(0.1))), 0.1),
+        (boosting(np.float32(0.9)), 0.9),
+        (BaggingRegressor(boosting(0.2)), 0.2),
+        (BaggingRegressor(), None),
+        (StackingRegressor([("a", boosting(0.9))]), None),
+        (StackingRegressor([("a", LinearRegression())], QuantileRegressor(quantile=0.7)), 0.7),
+        (VotingRegressor([("a", boosting(0.9)), ("b", "drop")]), 0.9),
+        (LGBMRegressor(application="quantile", alpha=0.3), 0.3),
+        (XGBRegressor(objective="reg:quantileerror", quantile_alpha=np.array([0.2])), 0.2),
         (VotingRegressor([("a", boosting(0.9)), ("b", QuantileRegressor(quantile=0.9))]), 0.9),
-        (VotingRegressor([("a", boosting(0.9)), ("b", QuantileRegressor(quantile=0.8))]), None),
-        (VotingRegressor([("a", boosting(0.9)), ("b", LinearRegression())]), None),
     ],
     ids=str,
 )
 def test_the_quantile_is_that_of_the_parameters(estimator: Any, quantile: float | None) -> None:
     assert quantile_of(estimator) == quantile
+
+
+def falls(values: Any) -> Any:
+    return -np.asarray(values)
+
+
+falls.__name__ = "log"
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [
+        (VotingRegressor([("a", boosting(0.9)), ("b", boosting(0.8))]), "different quantiles"),
+        (VotingRegressor([("a", boosting(0.9)), ("b", LinearRegression())]), "some of them means"),
+        (
+            TransformedTargetRegressor(boosting(0.3), func=falls, inverse_func=falls),
+            "may exchange the tails",
+        ),
+        (
+            TransformedTargetRegressor(boosting(0.3), transformer=FunctionTransformer(falls)),
+            "may exchange the tails",
+        ),
+        (
+            XGBRegressor(objective="reg:quantileerror", quantile_alpha=[0.1, 0.9]),
+            "expected a single number",
+        ),
+    ],
+    ids=["different", "means", "function", "transformer", "several"],
+)
+def test_a_quantile_that_cannot_be_told_is_refused(estimator: Any, message: str) -> None:
+    with pytest.raises(lockgate.UsageError, match=message):
+        quantile_of(estimator)
+
+
+def test_a_model_of_xgboost_keeps_its_quantile_in_a_file(tmp_path: Path) -> None:
+    X, y = rows(count=200)
+    model = XGBRegressor(objective="reg:quantileerror", quantile_alpha=0.8, n_estimators=20)
+    model.fit(X, y).save_model(tmp_path / "model.json")
+    read = XGBRegressor()
+    read.load_model(tmp_path / "model.json")
+    assert quantile_of(read) == 0.8
 
 
 def test_a_search_predicts_the_quantile_of_its_best() -> None:

@@ -64,7 +64,7 @@ class IntervalRegion(
             and len(self.below) == len(self.above) == len(self.edges) + 1
             and all(map(math.isfinite, numbers))
             and all(low < high for low, high in pairwise(self.edges))
-            and min(reaches) >= 0
+            and 0 <= min(reaches) <= max(reaches) < math.inf
         )
 
     def describe(self) -> str:
@@ -73,7 +73,7 @@ class IntervalRegion(
             f"{min(reach):.4g}" if len(set(reach)) == 1 else f"{min(reach):.4g} to {max(reach):.4g}"
             for reach in (self.below, self.above)
         )
-        varies = ", more or less by the value," if self.edges else ","
+        varies = ", depending on the value," if self.edges else ","
         return (
             f"The prediction interval reaches from {below} below the value to {above} above it"
             f"{varies} and holds the true value for {100 * self.coverage:.4g} % of rows like the "

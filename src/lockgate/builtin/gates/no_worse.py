@@ -31,7 +31,7 @@ class NoWorse:
     metric: str = lockgate.setting(
         "auto",
         help="roc_auc, log_loss, business.per_1000, ...; auto: roc_auc, accuracy, r2, "
-        "silhouette or score_shift",
+        "quantile_skill, silhouette or score_shift",
     )
     margin: float = lockgate.setting(
         0.01, at_least=0, help="loss that is allowed, in the unit of the metric"

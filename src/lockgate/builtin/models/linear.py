@@ -25,7 +25,8 @@ class Linear:
         None,
         above=0,
         below=1,
-        help="quantile to predict, up to some 10,000 rows; null: the mean",
+        help="quantile to predict, with the penalty of lasso or none; to some 10,000 rows; null: "
+        "the mean",
     )
 
     @lockgate.hookimpl
@@ -55,12 +56,18 @@ class Linear:
         from sklearn.linear_model import QuantileRegressor
         from sklearn.preprocessing import StandardScaler
 
+        if self.penalty == "elastic-net":
+            raise lockgate.DataError(
+                "model linear has no elastic net for a quantile: choose penalty=lasso or none"
+            )
         # the penalty is in units of the target, so that is scaled
         estimator = TransformedTargetRegressor(
-            QuantileRegressor(quantile=quantile), transformer=StandardScaler()
+            QuantileRegressor(quantile=quantile, alpha=0.0), transformer=StandardScaler()
         )
         space = {"regressor__alpha": lockgate.SearchRange(1e-4, 0.1, log_scale=True)}
-        return lockgate.Recipe(estimator, request.task, space=space)
+        return lockgate.Recipe(
+            estimator, request.task, space={} if self.penalty == "none" else space
+        )
 
     def _sparse(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
         from sklearn.compose import TransformedTargetRegressor

@@ -96,37 +96,41 @@ def _measure_interval(
     truth: Array, value: Array, coverage: float, weight: Array | None
 ) -> IntervalRegion:
     """Measure how far the truth is from the value, in groups of the value with enough rows."""
+    w = np.ones(len(value)) if weight is None else weight.astype(float)
+    truth, value, w = truth[w > 0], value[w > 0], w[w > 0]
     tail = (1 - coverage) / 2
-    edges = _edges_between_groups(value, max(FEWEST_ROWS, math.ceil(5 / tail)))
+    fewest = max(FEWEST_ROWS, math.ceil(round(5 / tail, 6)))
+    edges = _edges_between_groups(value, w, fewest)
     group = np.searchsorted(edges, value)
-    # a bound that is rounded must not lose the rows that lie on it
-    largest = max(np.abs(truth).max(initial=0.0), np.abs(value).max(initial=0.0))
-    reaches: list[tuple[float, ...]] = []
-    for sign in (-1, 1):
-        residual = sign * (truth - value)
-        reaches.append(
-            tuple(
-                _upper_quantile(
-                    residual[group == k], tail, None if weight is None else weight[group == k]
-                )
-                + ROUNDING * float(largest)
-                for k in range(len(edges) + 1)
-            )
-        )
-    return IntervalRegion(coverage, tuple(edges.tolist()), *reaches)
+    below: list[float] = []
+    above: list[float] = []
+    for k in range(len(edges) + 1):
+        rows = group == k
+        residual = truth[rows] - value[rows]
+        # a bound that is rounded must not lose the rows that lie on it
+        largest = max(np.abs(truth[rows]).max(initial=0.0), np.abs(value[rows]).max(initial=0.0))
+        for reaches, sign in ((below, -1), (above, 1)):
+            reach = _upper_quantile(sign * residual, tail, w[rows])
+            reaches.append(reach + ROUNDING * float(largest))
+    return IntervalRegion(coverage, tuple(edges.tolist()), tuple(below), tuple(above))
 
 
-def _edges_between_groups(value: Array, fewest: int) -> Array:
+def _effective_rows(weight: Array) -> float:
+    """Return how many rows of equal weight tell as much (Kish, Survey Sampling, 1965)."""
+    return float(weight.sum() ** 2 / (weight**2).sum()) if len(weight) else 0.0
+
+
+def _edges_between_groups(value: Array, weight: Array, fewest: int) -> Array:
     """Return the edges between at most `MOST_GROUPS` groups of like size, with enough rows each."""
-    ordered = np.sort(value)
-    groups = min(MOST_GROUPS, len(ordered) // fewest)
+    order = np.argsort(value, kind="stable")
+    ordered, w = value[order], weight[order]
+    groups = min(MOST_GROUPS, int(_effective_rows(w) // fewest))
     edges: list[float] = []
     start = 0
     for k in range(1, groups):
-        cut = max(len(ordered) * k // groups, start + fewest)
         # equal values stay together, and edges lie between values, which rounding does not reach
-        cut = int(np.searchsorted(ordered, ordered[min(cut, len(ordered) - 1)]))
-        if cut - start >= fewest and len(ordered) - cut >= fewest:
+        cut = int(np.searchsorted(ordered, ordered[len(ordered) * k // groups]))
+        if min(_effective_rows(w[start:cut]), _effective_rows(w[cut:])) >= fewest:
             edges.append(float(ordered[cut - 1] / 2 + ordered[cut] / 2))
             start = cut
     return np.array(edges)
@@ -135,18 +139,23 @@ def _edges_between_groups(value: Array, fewest: int) -> Array:
 def _upper_quantile(values: Array, miss: float, weight: Array | None) -> float:
     """Return a value that another row's exceeds with that probability.
 
-    The row in question counts as one more, beyond all others. Between two rows the value is
-    interpolated: the larger of them would hold the truth up to 1 / (n + 1) too often.
+    The row in question counts as one more, beyond all others, of the weight that a unit of weight
+    has on average. Between two rows the value is interpolated: the larger of them would hold the
+    truth up to 1 / (n + 1) too often.
     """
     w = np.ones(len(values)) if weight is None else weight.astype(float)
+    values, w = values[w > 0], w[w > 0]
     order = np.argsort(values, kind="stable")
-    total = w.sum() + w.mean()
-    shares = np.cumsum(w[order]) / total
+    total = w.sum() + (w**2).sum() / max(w.sum(), np.finfo(float).tiny)
+    shares = np.cumsum(w[order]) / max(total, np.finfo(float).tiny)
     # a sum that should be a whole number of rows may miss it by rounding
-    if shares[-1] < 1 - miss - 1e-12:
-        needed = math.ceil((1 - miss) / miss)
+    if not len(shares) or shares[-1] < 1 - miss - 1e-12:
+        needed = math.ceil(round((1 - miss) / miss, 6))
+        counted = f"{len(values)} tune rows"
+        if (effective := _effective_rows(w)) < len(values) - 0.5:
+            counted += f" (as good as {effective:.0f} of equal weight)"
         raise UsageError(
-            f"{len(values)} tune rows are too few for that coverage, which needs {needed}: use "
-            "more (split.tune), or a smaller coverage"
+            f"{counted} are too few for that coverage, which needs {needed}: use more "
+            "(split.tune), or a smaller coverage"
         )
     return float(np.interp(1 - miss, shares, values[order]))

@@ -12,6 +12,7 @@ from lockgate.contract.tables import Schema
 from lockgate.data.columns.dates import is_missing
 from lockgate.errors import BundleError
 from lockgate.models.bundle.made_up_rows import make_up_rows
+from lockgate.models.packed.runtime.model import PackedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,15 +60,23 @@ def check_probes(probes: dict[str, Any], schema: Schema, predictor: Predictor) -
         if values is None:
             raise BundleError(f"the probe rows lack column {column.name}")
         columns[column.name] = values
+    model = getattr(predictor, "model", predictor)  # the format packed wraps it
+    if "tolerance" in probes and isinstance(model, PackedModel):
+        raise BundleError("the probe rows of a packed model have a tolerance; it needs none")
     output = predictor.predict(columns)
     _compare(probes, output)
 
 
 def _compare(probes: dict[str, Any], output: Output) -> None:
-    tolerance = float(probes.get("tolerance", TOLERANCE))
-    if not TOLERANCE <= tolerance <= MAX_TOLERANCE:
-        raise BundleError(f"the probe rows have a tolerance of {tolerance:g}")
-    allowed = {"rel_tol": tolerance, "abs_tol": tolerance if tolerance > TOLERANCE else 0.0}
+    tolerance = probes.get("tolerance", TOLERANCE)
+    if not isinstance(tolerance, float) or not TOLERANCE <= tolerance <= MAX_TOLERANCE:
+        raise BundleError(
+            f"the probe rows have a tolerance of {tolerance!r}, expected {TOLERANCE:g} to "
+            f"{MAX_TOLERANCE:g}"
+        )
+    sizes = [abs(value) for value in probes["label"] if isinstance(value, float)]
+    absolute = tolerance * min(1.0, max(sizes, default=0.0)) if tolerance > TOLERANCE else 0.0
+    allowed = {"rel_tol": tolerance, "abs_tol": absolute}
     for row, (expected, actual) in enumerate(
         zip(probes["label"], output.label.tolist(), strict=True)
     ):
