@@ -54,7 +54,10 @@ def schema_of(**kinds: Any) -> Schema:
 def watch_of(
     schema: Schema, before: dict[str, Any], now: dict[str, Any], *, since: str | None = None
 ) -> MonitorRequest:
-    scores = [columns.pop("(score)", None) for columns in (before, now)]
+    scores = [
+        {name: columns.pop(name) for name in [*columns] if name.startswith("(score)")}
+        for columns in (before, now)
+    ]
     reference = build_reference(before, schema, BACKEND, scores[0])
     counts = count_window(reference, now, BACKEND, scores[1])
     rows = len(next(iter(now.values()))) if now else 0
@@ -358,10 +361,25 @@ def test_the_kind_of_the_counts_chooses_the_test() -> None:
 
 def test_answers_that_can_be_counted_are_values_or_scores_of_two_classes() -> None:
     label, score = np.array([1.0, 2.0]), np.array([0.1, 0.9])
-    assert select_monitored_output(Output(label), "regression") is label
-    assert select_monitored_output(Output(label, score), "binary") is score
-    assert select_monitored_output(Output(label), "binary") is None
-    assert select_monitored_output(Output(label, np.eye(2)), "multiclass") is None
+    assert select_monitored_output(Output(label), "regression")["(score)"] is label
+    assert select_monitored_output(Output(label, score), "binary")["(score)"] is score
+    assert select_monitored_output(Output(label), "binary") == {}
+    assert select_monitored_output(Output(label, np.eye(2)), "multiclass") == {}
+    several = select_monitored_output(Output(np.eye(2)), "multioutput", ("a", "b"))
+    assert {name: values.tolist() for name, values in several.items()} == {
+        "(score) a": [1.0, 0.0],
+        "(score) b": [0.0, 1.0],
+    }
+    with pytest.raises(ValueError, match="argument"):
+        select_monitored_output(Output(np.eye(2)), "multioutput", ("a",))
+
+
+def test_each_of_several_targets_is_watched() -> None:
+    schema, rows = schema_of(x="number"), np.arange(500.0)
+    before = {"x": rows, "(score) a": rows, "(score) b": rows}
+    now = {"x": rows, "(score) a": rows, "(score) b": rows / 2}
+    findings = Drift().monitor(watch_of(schema, before, now)).findings
+    assert [f.column for f in findings if f.severity == "alarm"] == ["(score) b"]
 
 
 @pytest.mark.parametrize("kind", ["same", "shifted"])

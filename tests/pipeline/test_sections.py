@@ -1167,7 +1167,7 @@ def test_clusters_are_found_without_a_target(make: Make) -> None:
     assert [row["cluster"] for row in clusters] == [*range(best)]
     shares = [np.mean(output.label == k) for k in range(best)]
     np.testing.assert_allclose([row["share"] for row in clusters], shares)
-    scores = bundle.reference().scores
+    (scores,) = bundle.reference().scores
     assert (scores.kind, len(scores.counts)) == ("nominal", best + 2)
     evaluated = lockgate.evaluate(bundle, project.root / "data" / "raw" / "rows.csv")
     assert evaluated.rows == ROWS + DOUBLED

@@ -22,7 +22,6 @@ from lockgate.batch.date_order import DateOrderChecker
 from lockgate.batch.output_files import OUTPUTS, merge_parts, write_part
 from lockgate.batch.parts import describe_job, lock_parts, rejected_file
 from lockgate.contract.conversion import Engine
-from lockgate.contract.regions import PredictionRegion
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.data_contract.counts import Violation
@@ -30,6 +29,7 @@ from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
 from lockgate.data.io.files import read_chunks
 from lockgate.errors import DataError, UsageError
+from lockgate.models.bundle.manifest import Manifest
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.models.bundle.open_format import Model, servable_model
 from lockgate.models.packed.runtime.comparison import Comparison
@@ -155,7 +155,8 @@ def predict_file(
             f"an engine needs a packed model; the format of {bundle.path} is "
             f"{bundle.manifest.format}"
         )
-    _check_kept_columns(keep, model.classes)
+    targets = bundle.manifest.schema.targets
+    _check_kept_columns(keep, model.classes, targets)
     checker = ContractChecker(bundle.input_contract, contract, model.inputs)
     read_file = functools.partial(
         read_chunks, source, model.inputs, keep, part_rows, bundle.manifest.schema.csv
@@ -183,7 +184,7 @@ def predict_file(
             if part.exists():
                 resumed += chunk.count
             else:
-                _write_predictions(model, bundle.manifest.region, chunk, keep, options, part, check)
+                _write_predictions(model, bundle.manifest, chunk, keep, options, part, check)
                 if isinstance(engine, Engine):
                     options["compare_rows"] = COMPARED_LATER
             parts.append(part)
@@ -218,9 +219,11 @@ def _check_files(source: Path, target: Path) -> None:
         raise UsageError("the predictions would overwrite the source; choose another output file")
 
 
-def _check_kept_columns(keep: Sequence[str], classes: Sequence[Any]) -> None:
+def _check_kept_columns(
+    keep: Sequence[str], classes: Sequence[Any], targets: Sequence[str]
+) -> None:
     reserved = {"row", "label", "value", "score", "margin", "low", "high", "set"}
-    reserved |= {f"score_{name}" for name in classes}
+    reserved |= {f"score_{name}" for name in classes} | {f"value_{name}" for name in targets}
     reserved |= {f"margin_{k}" for k in range(len(classes) ** 2)}
     for name in keep:
         if name in reserved:
@@ -231,7 +234,7 @@ def _check_kept_columns(keep: Sequence[str], classes: Sequence[Any]) -> None:
 
 def _write_predictions(
     model: Model,
-    region: PredictionRegion | None,
+    manifest: Manifest,
     chunk: Chunk,
     keep: Sequence[str],
     options: dict[str, Any],
@@ -241,7 +244,7 @@ def _write_predictions(
     """Write a part; its rejected rows first, so that an existing part is complete."""
     rejected = RejectedRows()
     output = model.predict(chunk.columns, rejected=rejected, **options)
-    output = output if region is None else region.attach(output)
+    output = output if manifest.region is None else manifest.region.attach(output)
     check(chunk, part, rejected)
     reasons = {
         int(chunk.numbers[row]): [message.replace(f" in row {row}", "") for message in messages]
@@ -259,7 +262,8 @@ def _write_predictions(
     accepted = np.ones(len(chunk.numbers), bool)
     accepted[list(rejected.reasons)] = False
     kept_columns = {name: _select_column(chunk.columns, name, accepted) for name in keep}
-    predictions = {name: column[accepted] for name, column in output.columns(model.classes).items()}
+    columns = output.columns(model.classes, manifest.schema.targets)
+    predictions = {name: column[accepted] for name, column in columns.items()}
     write_part(part, {"row": chunk.numbers[accepted], **kept_columns, **predictions})
 
 

@@ -44,7 +44,7 @@ class EvaluateRequest(Request):
         Held-out rows: neither the fit nor any decision has used them.
     output : Output
         The model's predictions for these rows, in their order.
-    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
+    task : {"binary", "multiclass", "regression", "multioutput", "clustering", "anomaly"}
         Task of the model.
     classes : tuple
         Labels in the order of the scores; the second of two is the positive class.

@@ -32,7 +32,7 @@ class EvaluatedBundle:
         Digest of the bundle.
     schema : Schema
         Columns of the model's rows, with their roles.
-    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
+    task : {"binary", "multiclass", "regression", "multioutput", "clustering", "anomaly"}
         Task of the model.
     classes : tuple
         Labels in the order of the scores.

@@ -33,7 +33,7 @@ class BinCounts:
     Attributes
     ----------
     column : str
-        Name of the column; ``(score)`` for the model's predictions.
+        Name of the column; ``(score)`` for the model's predictions, ``(score) TARGET`` of several.
     kind : {"ordered", "nominal"}
         Whether the bins have an order.
     edges : tuple of float
@@ -74,8 +74,9 @@ class ReferenceCounts:
     ----------
     columns : tuple of BinCounts
         One per feature.
-    scores : BinCounts or None
-        The model's predictions for rows that it was not fitted on.
+    scores : tuple of BinCounts
+        The model's predictions for rows that it was not fitted on, of each target; empty where
+        they are not counted.
     n : int
         Number of rows.
     unread : tuple of BinCounts
@@ -84,7 +85,7 @@ class ReferenceCounts:
     """
 
     columns: tuple[BinCounts, ...]
-    scores: BinCounts | None = None
+    scores: tuple[BinCounts, ...] = ()
     n: int = 0
     unread: tuple[BinCounts, ...] = ()
 
@@ -106,7 +107,8 @@ class MonitoringWindow:
     outputs : Output or None
         The model's predictions for them.
     labels : ndarray or None
-        Actual labels, shape (n,); missing where not known yet.
+        Actual labels, shape (n,), or values of several targets, shape (n, targets); missing where
+        not known yet.
     rows : DataFrame or None
         The rows of `table` with all columns of the loader's table, those that the model leaves out
         included.

@@ -36,8 +36,8 @@ class Output:
 
     Attributes
     ----------
-    label : ndarray, shape (n,)
-        Predicted class, or predicted value for a regression.
+    label : ndarray, shape (n,) or (n, targets)
+        Predicted class, or predicted value for a regression; of several targets their values.
     score : ndarray, shape (n,) or (n, classes), or None
         Probability of the positive class (two classes) or of each class.
     margin : ndarray, shape (n,) or (n, classes), or None
@@ -81,15 +81,20 @@ class Output:
         score = np.asarray(self.score)
         return np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
 
-    def columns(self, classes: Sequence[Any]) -> dict[str, np.ndarray]:
+    def columns(self, classes: Sequence[Any], targets: Sequence[str] = ()) -> dict[str, np.ndarray]:
         """Return the predictions as columns, by the names that every table of them has.
 
-        A regression (no classes) has ``value``. A classifier has ``label`` and, where it has
-        probabilities, ``score`` (two classes: of the second) or ``score_CLASS`` for each; a
-        model without probabilities has ``margin``, or ``margin_0`` and so on: of several classes
-        they are numbered in the model's order, as they may be of pairs of classes. Intervals are
-        ``low`` and ``high``, and ``set`` has the classes of a set as a JSON array.
+        A regression (no classes) has ``value``, or ``value_TARGET`` for each of several `targets`.
+        A classifier has ``label`` and, where it has probabilities, ``score`` (two classes: of the
+        second) or ``score_CLASS`` for each; a model without probabilities has ``margin``, or
+        ``margin_0`` and so on: of several classes they are numbered in the model's order, as they
+        may be of pairs of classes. Intervals are ``low`` and ``high``, and ``set`` has the classes
+        of a set as a JSON array.
         """
+        if self.label.ndim == 2:
+            # strict: a value without a name must not get lost
+            named = zip(targets, self.label.T, strict=True)
+            return {f"value_{name}": values for name, values in named}
         if not classes:
             bounds = {"low": self.low, "high": self.high}
             return {"value": self.label} | {k: v for k, v in bounds.items() if v is not None}
@@ -180,7 +185,7 @@ class OpenRequest(Request):
         Names of the model's files, relative to `directory`.
     schema : Schema
         Columns that the model takes.
-    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
+    task : {"binary", "multiclass", "regression", "multioutput", "clustering", "anomaly"}
         Task of the model.
     classes : tuple
         Class labels in the order of the scores; empty for a regression.
@@ -207,7 +212,7 @@ class WriteRequest(Request):
         Fitted; it has scikit-learn's interface, and is never changed.
     schema : Schema
         Columns that it was fitted on.
-    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
+    task : {"binary", "multiclass", "regression", "multioutput", "clustering", "anomaly"}
         Task of the model.
     classes : tuple
         Class labels in the order of the scores; empty for a regression.

@@ -25,11 +25,21 @@ __all__ = [
     "Task",
 ]
 
-Task = Literal["binary", "multiclass", "regression", "clustering", "anomaly"]
-"""What a model predicts: one of two or of several classes, a number, a cluster, an anomaly."""
+Task = Literal["binary", "multiclass", "regression", "multioutput", "clustering", "anomaly"]
+"""What a model predicts: one of two or of several classes, a number or several, a cluster, or
+whether a row is an anomaly."""
 
 UNSUPERVISED = frozenset({"clustering", "anomaly"})
 """Tasks of tables without a target."""
+
+NUMERIC = frozenset({"regression", "multioutput"})
+"""Tasks that predict numbers, and have no classes."""
+
+NOT_FUSED = UNSUPERVISED | {"multioutput"}
+"""Tasks for which several models cannot become a single one."""
+
+WITHOUT_SCORES = NUMERIC | {"clustering"}
+"""Tasks whose models have no probabilities."""
 
 TWO_CLASSES = frozenset({"binary", "anomaly"})
 """Tasks with one score, of the second class, and a threshold for it."""
@@ -43,7 +53,7 @@ class BuildRequest(Request):
     ----------
     schema : Schema
         Columns and roles of the training rows.
-    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
+    task : {"binary", "multiclass", "regression", "multioutput", "clustering", "anomaly"}
         Task of the model.
 
     """
@@ -155,7 +165,7 @@ class Recipe:
     space : mapping of str to SearchRange or list
         Parameters of the estimator that an optimizer may set; those of a step are written
         ``step__parameter``.
-    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
+    task : {"binary", "multiclass", "regression", "multioutput", "clustering", "anomaly"}
         Task of the model.
     steps : tuple of (str, transformer)
         Unfitted steps before the estimator. The host puts the cell rules first.

@@ -113,8 +113,8 @@ class Schema:
     ----------
     columns : tuple of Column
         All columns, in order.
-    target : str or None
-        The column to predict.
+    target : str, tuple of str, or None
+        The column to predict, or the columns of numbers that a model predicts together.
     id : str or None
         Identifier of the row, e.g. of a customer; never a feature.
     time : str or None
@@ -133,7 +133,7 @@ class Schema:
     """
 
     columns: tuple[Column, ...]
-    target: str | None = None
+    target: str | tuple[str, ...] | None = None
     id: str | None = None
     time: str | None = None
     group: str | None = None
@@ -155,9 +155,16 @@ class Schema:
         return tuple(column.name for column in self.columns)
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the columns to predict: none, the target, or several."""
+        if self.target is None:
+            return ()
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
     def features(self) -> tuple[Column, ...]:
         """Columns without a role, in order: the inputs of a model."""
-        taken = {getattr(self, role) for role in ROLES}
+        taken = {getattr(self, role) for role in ROLES if role != "target"} | {*self.targets}
         return tuple(column for column in self.columns if column.name not in taken)
 
     def with_columns(self, columns: tuple[Column, ...]) -> Schema:
@@ -195,10 +202,12 @@ class Table:
 
     @property
     def target(self) -> np.ndarray:
-        """The target, shape (rows,)."""
-        if self.schema.target is None:
+        """The target, shape (rows,), or the numbers of several, shape (rows, targets)."""
+        name = self.schema.target
+        if name is None:
             raise KeyError("this table has no target")
-        return self.frame[self.schema.target].to_numpy()
+        values = self.frame[name if isinstance(name, str) else list(name)]
+        return values.to_numpy() if isinstance(name, str) else values.to_numpy(dtype=float)
 
     @property
     def groups(self) -> np.ndarray | None:

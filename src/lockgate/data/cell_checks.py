@@ -52,8 +52,15 @@ def check_cell_rules(schema: Schema, rules: CellRules, left_out: Sequence[str] =
         _check_kind("clips", name, kinds, ("number", "integer"), "numbers")
     for name, text in rules.computed.items():
         _check_computed(name, text, kinds)
-    for name in rules.encodings:
+    for name, encoding in rules.encodings.items():
         _check_kind("encodings", name, kinds, ("category",), "categories")
+        if encoding == "target" and len(schema.targets) > 1:
+            raise SchemaViolation(
+                [
+                    f"cells.encodings.{name} is target, the mean of a single target, and the "
+                    f"loader's are {', '.join(schema.targets)}: use one-hot, frequency or ordinal"
+                ]
+            )
     for name in rules.texts:
         _check_kind("texts", name, kinds, ("text",), "texts")
     texts = [name for name, kind in kinds.items() if kind == "text" and name not in rules.texts]

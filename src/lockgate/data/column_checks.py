@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lockgate.contract.recipes import UNSUPERVISED
+from lockgate.contract.recipes import NUMERIC, UNSUPERVISED
 from lockgate.contract.tables import Column, Table
 from lockgate.data.columns.categories import category_text
 from lockgate.data.duplicates import looks_like_id
@@ -34,7 +34,7 @@ def check_columns(train: Table, task: str, folds: int, loader: str) -> list[str]
     ----------
     train : Table
         The training rows.
-    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
+    task : {"binary", "multiclass", "regression", "multioutput", "clustering", "anomaly"}
         The task.
     folds : int
         Folds of the search.
@@ -53,11 +53,11 @@ def check_columns(train: Table, task: str, folds: int, loader: str) -> list[str]
                 f"loader.{loader}.id={column.name}"
             )
             continue
-        if train.schema.target is not None and len(rows) >= FEWEST_ROWS:
-            measure, value = _measure_alone(rows, column, str(train.schema.target), task)
+        for target in train.schema.targets if len(rows) >= FEWEST_ROWS else ():
+            measure, value = _measure_alone(rows, column, target, task)
             if value >= LEAK[measure]:
                 messages.append(
-                    f"column {column.name} alone all but determines {train.schema.target} "
+                    f"column {column.name} alone all but determines {target} "
                     f"({measure} {value:.3f}): is it known when the model predicts? If not, "
                     f"leave it out: lockgate run 'data.leave_out=[{column.name}]'"
                 )
@@ -75,7 +75,7 @@ def _measure_alone(rows: pd.DataFrame, column: Column, target: str, task: str) -
     fitted = pd.util.hash_pandas_object(rows, index=False).to_numpy() % 2 == 0
     if fitted.all() or not fitted.any():
         return "R²", 0.0
-    if task == "regression":
+    if task in NUMERIC:
         means = pd.Series(truth[fitted].to_numpy(float)).groupby(codes[fitted]).mean()
         actual = truth[~fitted].to_numpy(float)
         guess = means.reindex(codes[~fitted]).fillna(means.mean()).to_numpy()
@@ -116,7 +116,7 @@ def _auc(positive: np.ndarray, score: np.ndarray) -> float:
 
 
 def _check_target(train: Table, task: str, folds: int) -> list[str]:
-    if task == "regression" or task in UNSUPERVISED:
+    if task in NUMERIC or task in UNSUPERVISED:
         return []
     target = str(train.schema.target)
     counts = train.frame[target].value_counts()

@@ -33,7 +33,8 @@ def conform_to_selection(loaded: Table, data: DataSelection) -> tuple[Table, int
     _check_column_names(names, schema)
     frame = select_window(frame, schema, data.since, data.until)
     selected_count = len(frame)
-    labelled = frame[frame[schema.target].notna()] if schema.target in frame else frame
+    targets = [name for name in schema.targets if name in frame]
+    labelled = frame[frame[targets].notna().all(axis=1)]
     kinds = {c.name: c.kind for c in schema.columns} | data.kinds
     roles = {role: getattr(schema, role) for role in ROLES}
     left_out = labelled[names].reset_index(drop=True)
@@ -104,7 +105,8 @@ def _check_column_names(names: list[str], schema: Schema) -> None:
         f"data.leave_out: {name} is the {role} column of the loader, never a feature; leave it "
         "out of the list"
         for role in ROLES
-        if (name := getattr(schema, role)) in names
+        for name in (schema.targets if role == "target" else [getattr(schema, role)])
+        if name in names
     ]
     if problems:
         raise SchemaViolation(problems)

@@ -191,7 +191,7 @@ def _report_contradictions(
     known: pd.DataFrame, features: list[str], train: Table, chance: float
 ) -> list[str]:
     target = train.schema.target
-    if target is None or train.schema[target].kind == "number":
+    if not isinstance(target, str) or train.schema[target].kind == "number":
         return []
     keys = _hashes(known, features)
     labels = known[target].groupby(keys).transform("nunique").to_numpy()

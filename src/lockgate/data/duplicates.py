@@ -26,8 +26,8 @@ def identity_columns(schema: Schema) -> list[str]:
 
     Copies may have ids of their own.
     """
-    roles = [name for name in (schema.target, schema.time) if name is not None]
-    return [*(column.name for column in schema.features), *roles]
+    time = [] if schema.time is None else [schema.time]
+    return [*(column.name for column in schema.features), *schema.targets, *time]
 
 
 def looks_like_id(values: pd.Series, kind: str) -> bool:

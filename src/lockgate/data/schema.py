@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 
 import msgspec
 import pandas as pd
@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 
+Roles: TypeAlias = Mapping[str, str | Sequence[str] | None]
+"""Columns by role; of targets there may be several."""
+
+
 class UnknownColumns(SchemaViolation):
     """Kinds were declared of columns that the table does not have: `names`."""
 
@@ -42,7 +46,7 @@ class UnknownColumns(SchemaViolation):
 def table(
     frame: pd.DataFrame,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     id: str | None = None,
     time: str | None = None,
     group: str | None = None,
@@ -58,7 +62,9 @@ def table(
     ----------
     frame : pandas.DataFrame
         The rows; column names must be distinct strings.
-    target, id, time, group, value, weight : str, optional
+    target : str or sequence of str, optional
+        Column to predict, or several columns of numbers that a model predicts together.
+    id, time, group, value, weight : str, optional
         Column with that role; columns without a role are features.
     horizon_days : int
         Days after `time` until the target is known.
@@ -81,15 +87,15 @@ def table(
     [('x', 'number'), ('y', 'category')]
 
     """
-    roles = {"target": target, "id": id, "time": time, "group": group}
-    roles |= {"value": value, "weight": weight}
+    roles: Roles = {"target": target, "id": id, "time": time, "group": group}
+    roles = {**roles, "value": value, "weight": weight}
     table = build_table(frame, roles, kinds or {}, horizon_days=horizon_days, dates=dates)
     return dataclasses.replace(table, digest=compute_digest(table.frame, table.schema))
 
 
 def build_table(
     frame: pd.DataFrame,
-    roles: Mapping[str, str | None],
+    roles: Roles,
     kinds: Mapping[str, str],
     *,
     horizon_days: int = 0,
@@ -97,22 +103,27 @@ def build_table(
     csv: CSVFormat | None = None,
 ) -> Table:
     """Make a table as `table` does, without a digest; `dates` may be given for each column."""
-    _check_names(frame, roles, kinds)
+    columns_by_role = {role: _columns_of(role, names) for role, names in roles.items()}
+    _check_names(frame, columns_by_role, kinds)
+    role: dict[str, Any] = {
+        name: columns if len(columns) > 1 else (*columns, None)[0]
+        for name, columns in columns_by_role.items()
+    }
     if not len(frame):
         raise SchemaViolation(["the table has no rows"])
     frame = frame.reset_index(drop=True)
     chosen = dict(kinds)
-    if (time := roles["time"]) is not None:
+    if (time := role["time"]) is not None:
         chosen[time] = "date"
         if pd.api.types.is_numeric_dtype(frame[time]):
             raise SchemaViolation([f"time column {time} holds {frame[time].dtype}, expected dates"])
     orders = dates if isinstance(dates, Mapping) else dict.fromkeys(frame, dates)
-    columns = _infer_columns(frame, chosen, {str(k): v for k, v in orders.items()}, roles)
+    columns = _infer_columns(frame, chosen, {str(k): v for k, v in orders.items()}, role)
     converted = pd.DataFrame(convert_columns(columns, {str(n): frame[n] for n in frame}))
-    _check_weight(converted, roles["weight"])
+    _check_weight(converted, role["weight"])
     columns = [_describe_column(column, converted[column.name]) for column in columns]
     schema = Schema(
-        tuple(columns), **roles, horizon_days=horizon_days, csv=csv if csv else CSVFormat()
+        tuple(columns), **role, horizon_days=horizon_days, csv=csv if csv else CSVFormat()
     )
     return Table(converted, schema)
 
@@ -152,6 +163,17 @@ def infer_task(train: Table, requested: str) -> str:
                 "find unusual ones: project.task=anomaly model=isolation-forest evaluator=[anomaly]"
             ]
         )
+    if not isinstance(name, str):
+        return _task_of_several(train, requested)
+    return _task_of_target(train, name, requested)
+
+
+def _task_of_target(train: Table, name: str, requested: str) -> str:
+    """Return the task of a table with a single target, or check the requested."""
+    if requested == "multioutput":
+        raise SchemaViolation(
+            [f"project.task=multioutput predicts several targets, and the loader's is {name} alone"]
+        )
     target = train.frame[name]
     distinct = target.nunique(dropna=True)
     if distinct < 2:
@@ -174,8 +196,40 @@ def infer_task(train: Table, requested: str) -> str:
     return requested
 
 
+def _task_of_several(train: Table, requested: str) -> str:
+    """Return the task of a table with several targets, if it is the requested."""
+    names = train.schema.targets
+    if requested not in ("auto", "multioutput"):
+        raise SchemaViolation(
+            [
+                f"project.task={requested} predicts a single target, and the loader's are "
+                f"{', '.join(names)}: choose one of them, or project.task=multioutput"
+            ]
+        )
+    problems = []
+    for name in names:
+        if train.schema[name].kind not in ("number", "integer"):
+            kind = train.schema[name].kind
+            problems.append(f"target {name} is of kind {kind}; several targets must be numbers")
+        elif train.frame[name].nunique(dropna=True) < 2:
+            problems.append(f"target {name} has fewer than 2 distinct values")
+    if problems:
+        raise SchemaViolation(problems)
+    return "multioutput"
+
+
+def _columns_of(role: str, names: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the columns with a role."""
+    if names is None or isinstance(names, str):
+        return () if names is None else (names,)
+    columns = tuple(names)
+    if not columns or len(set(columns)) < len(columns):
+        raise SchemaViolation([f"{role} is {list(columns)}, expected different columns"])
+    return columns
+
+
 def _check_names(
-    frame: pd.DataFrame, roles: Mapping[str, str | None], kinds: Mapping[str, str]
+    frame: pd.DataFrame, roles: Mapping[str, tuple[str, ...]], kinds: Mapping[str, str]
 ) -> None:
     names = [str(name) for name in frame.columns]
     duplicates = sorted({name for name in names if names.count(name) > 1})
@@ -183,8 +237,8 @@ def _check_names(
     problems += [
         f"column name {n!r} is not a string" for n in frame.columns if not isinstance(n, str)
     ]
-    for role, name in roles.items():
-        if name is not None and name not in names:
+    for role, name in ((role, name) for role, columns in roles.items() for name in columns):
+        if name not in names:
             available = ", ".join(names[:20])
             problems.append(
                 f"unknown {role} column {name!r}{nearest(name, names)}; available: {available}"
@@ -217,7 +271,7 @@ def _infer_columns(
     frame: pd.DataFrame,
     kinds: Mapping[str, str],
     orders: Mapping[str, DateOrder | None],
-    roles: Mapping[str, str | None],
+    roles: Mapping[str, Any],
 ) -> list[Column]:
     """Return each column with its kind; report all that cannot be inferred."""
     columns: list[Column] = []

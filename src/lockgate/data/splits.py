@@ -33,7 +33,7 @@ def resolve_method(table: Table, rules: Split) -> str:
         return "time"
     if table.schema.group is not None:
         return "group"
-    return "stratified" if table.schema.target is not None else "random"
+    return "stratified" if isinstance(table.schema.target, str) else "random"
 
 
 def split_rows(table: Table, rules: Split, seed: int) -> Splits:
@@ -92,7 +92,7 @@ def make_folds(train: Table, method: str, count: int, seed: int) -> tuple[Fold, 
     folds = tuple(
         Fold(fit, measure)
         for fit, measure in pairs
-        if len(measure) and len(fit) and (target is None or len(pd.unique(target[fit])) > 1)
+        if len(measure) and len(fit) and (target is None or _varies(target[fit]))
     )
     if len(folds) < 2:
         summary = (
@@ -169,11 +169,19 @@ def assign_folds(train: Table, count: int, method: str, key: str) -> Indices:
     return np.minimum(folds, count - 1)
 
 
+def _varies(target: np.ndarray) -> bool:
+    """Whether the target, or each of several, has different values."""
+    if target.ndim == 1:
+        return len(pd.unique(target)) > 1
+    return bool((target != target[:1]).any(axis=0).all())
+
+
 def _rank_within(part: Table, method: str, key: str) -> np.ndarray:
     """Return each row's rank in a random order, from 0 to 1; within its class if stratified."""
     numbers = np.random.default_rng(_hash_key(key)).random(len(part))
     target = part.schema.target
-    classes = part.frame[target] if method == "stratified" and target else None
+    stratified = method == "stratified" and isinstance(target, str)
+    classes = part.frame[target] if stratified else None
     if classes is None or classes.nunique() > 50:
         return pd.Series(numbers).rank(pct=True, method="first").to_numpy() - 1e-12
     ranks = pd.Series(numbers).groupby(classes.to_numpy()).rank(pct=True, method="first")

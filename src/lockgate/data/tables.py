@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate.contract.tables import CSVFormat, Table
 from lockgate.data.io.csv import read_csv_header
 from lockgate.data.io.frames import is_parquet, read_csv_frame, read_parquet
-from lockgate.data.schema import build_table, check_kinds, compute_digest
+from lockgate.data.schema import Roles, build_table, check_kinds, compute_digest
 
 if TYPE_CHECKING:
     from lockgate.contract.tables import DateOrder
@@ -21,7 +21,7 @@ __all__ = ["read_table"]
 def read_table(
     path: str | Path,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     id: str | None = None,
     time: str | None = None,
     group: str | None = None,
@@ -41,7 +41,9 @@ def read_table(
     ----------
     path : path-like
         A Parquet file, or a CSV file, which may be compressed (``.gz``).
-    target, id, time, group, value, weight : str, optional
+    target : str or sequence of str, optional
+        Column to predict, or several columns of numbers that a model predicts together.
+    id, time, group, value, weight : str, optional
         Column with that role; columns without a role are features.
     horizon_days : int
         Days after `time` until the target is known.
@@ -71,8 +73,8 @@ def read_table(
 
     """
     path, csv, chosen = Path(path), csv or CSVFormat(), dict(kinds or {})
-    roles = {"target": target, "id": id, "time": time, "group": group}
-    roles |= {"value": value, "weight": weight}
+    roles: Roles = {"target": target, "id": id, "time": time, "group": group}
+    roles = {**roles, "value": value, "weight": weight}
     if is_parquet(path):
         table = build_table(
             read_parquet(path), roles, chosen, horizon_days=horizon_days, dates=dates, csv=csv

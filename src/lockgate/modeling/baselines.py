@@ -10,10 +10,16 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.prediction import Output
+from lockgate.contract.recipes import NUMERIC
 from lockgate.contract.tables import Column, Table
 from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.frames import numbers_of
-from lockgate.modeling.metrics.losses import metrics_for_task, truth_of
+from lockgate.modeling.metrics.losses import (
+    HIGHER_IS_BETTER,
+    chosen_metric,
+    metrics_for_task,
+    truth_of,
+)
 
 __all__ = ["Baseline", "fit_baselines", "measure_baseline", "measure_output"]
 
@@ -42,8 +48,8 @@ class Baseline(msgspec.Struct, frozen=True):
     classes : tuple of str
         Texts of the classes; empty for a regression.
     predictions : tuple of tuple of float
-        Probability of each class, or the value, by code; the last code is for missing and
-        unknown cells.
+        Probability of each class, or the value of each target, by code; the last code is for
+        missing and unknown cells.
     column : str or None
         The column that gives the codes; None for a constant.
     edges : tuple of float
@@ -71,22 +77,23 @@ def fit_baselines(train: Table, tune: Table, task: str) -> list[Baseline]:
     ----------
     train, tune : Table
         Rows to fit on, and to choose the column on.
-    task : {"binary", "multiclass", "regression"}
+    task : {"binary", "multiclass", "regression", "multioutput"}
         The task.
 
     """
     classes: tuple[str, ...] = ()
     label = "mean of the training rows"
-    if task != "regression":
+    if task not in NUMERIC:
         classes = tuple(category_text(value) for value in sorted(set(train.target.tolist())))
         label = "rates of the training rows"
     targets = _targets(train, classes)
     constant = Baseline(label, classes, _averages(train, targets))
-    metric = "rmse" if task == "regression" else "log_loss"
+    metric = chosen_metric("auto", task)
     best, least = None, np.inf
     for column in train.schema.features:
         for candidate in _fit_column(train, column, targets, constant):
-            loss = measure_baseline(candidate, tune, task)[metric]
+            value = measure_baseline(candidate, tune, task).get(metric, np.inf)
+            loss = 1 - value if metric in HIGHER_IS_BETTER else value
             if loss < least:
                 best, least = candidate, loss
     chosen = [constant, _fit_last_period(train, tune, classes), best]
@@ -104,22 +111,24 @@ def measure_baseline(
         The baseline.
     table : Table
         The rows.
-    task : {"binary", "multiclass", "regression"}
+    task : {"binary", "multiclass", "regression", "multioutput"}
         The task.
     classes : sequence, optional
         The model's classes, in the order of its scores.
 
     """
     predictions = np.array(baseline.predictions)[_codes(baseline, table.frame)]
-    if task == "regression":
-        output, names = Output(predictions[:, 0]), list[object]()
+    if task in NUMERIC:
+        values = predictions if task == "multioutput" else predictions[:, 0]
+        output, names = Output(values), list[object]()
     else:
         names = list(baseline.classes if classes is None else classes)
         order = [baseline.classes.index(category_text(name)) for name in names]
         shares = predictions[:, order]
         label = np.array(names, dtype=object)[shares.argmax(axis=1)]
         output = Output(label, shares[:, 1] if task == "binary" else shares)
-    return _finite(metrics_for_task(task, table.target, output, names, None)(table.weight))
+    measured = metrics_for_task(task, table.target, output, names, None, table.schema.targets)
+    return _finite(measured(table.weight))
 
 
 def measure_output(
@@ -130,7 +139,8 @@ def measure_output(
     threshold: float | None = None,
 ) -> dict[str, float]:
     """Return the metrics of predictions for some rows, those that can be computed."""
-    metrics = metrics_for_task(task, truth_of(table, task), output, classes, threshold)
+    truth, targets = truth_of(table, task), table.schema.targets
+    metrics = metrics_for_task(task, truth, output, classes, threshold, targets)
     return _finite(metrics(table.weight))
 
 
@@ -141,7 +151,7 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
 def _targets(table: Table, classes: tuple[str, ...]) -> Array:
     """Return the target as a column of numbers, or as a column of indicators for each class."""
     if not classes:
-        return np.asarray(table.target, float)[:, None]
+        return np.asarray(table.target, float).reshape(len(table), -1)
     texts = np.array([category_text(value) for value in table.target.tolist()])
     return np.asarray(texts[:, None] == np.array(classes)[None, :], float)
 
@@ -202,7 +212,7 @@ def _fit_last_target(train: Table, tune: Table, name: str, constant: Baseline) -
     by_key = dict(zip(latest.map(category_text), predictions[latest.index].tolist(), strict=True))
     values = tuple(sorted(by_key))
     rates = (*(tuple(by_key[value]) for value in values), *constant.predictions)
-    label = f"last {train.schema.target} of the same {name}"
+    label = f"last {' and '.join(train.schema.targets)} of the same {name}"
     return Baseline(label, constant.classes, rates, column=name, values=values)
 
 

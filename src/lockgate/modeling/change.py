@@ -11,7 +11,7 @@ import numpy as np
 
 from lockgate.contract.evaluation import Metric
 from lockgate.contract.prediction import Output
-from lockgate.contract.recipes import TWO_CLASSES, UNSUPERVISED
+from lockgate.contract.recipes import NUMERIC, TWO_CLASSES, UNSUPERVISED
 from lockgate.contract.tables import Table
 from lockgate.modeling.metrics.losses import (
     BY_TASK,
@@ -71,7 +71,7 @@ def measure_rows(
     ----------
     table : Table
         The rows, with weights and groups as evaluators use them.
-    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
+    task : {"binary", "multiclass", "regression", "multioutput", "clustering", "anomaly"}
         The task.
     output : Output or None
         Predictions for the same rows; None for rows that the model was fitted on, unless it
@@ -85,8 +85,8 @@ def measure_rows(
     truth, weight = truth_of(table, task), table.weight
     rates: dict[str, tuple[float, float]] = {}
     values: dict[str, float] = {}
-    if task == "regression":
-        values["mean of the target"] = float(np.average(truth.astype(float), weights=weight))
+    if task in NUMERIC:
+        values |= _means("mean of the target", table, truth)
     else:
         sample = RowSample.of(len(truth), weight, table.groups)
         labels = output.label if task in UNSUPERVISED and output is not None else truth
@@ -98,8 +98,8 @@ def measure_rows(
             rates[name] = rate, sample.effective_rows(hit, rate, 1 - LEVEL)
     if output is None:
         return RowMeasures(len(truth), rates, values)
-    if task == "regression":
-        values["mean prediction"] = float(np.average(output.label.astype(float), weights=weight))
+    if task in NUMERIC:
+        values |= _means("mean prediction", table, output.label)
     elif output.score is not None and task == "anomaly":
         values["mean score"] = float(np.average(output.score, weights=weight))
     elif output.score is not None and task == "binary":
@@ -113,6 +113,18 @@ def measure_rows(
         if key in metrics and np.isfinite(metrics[key])
     }
     return RowMeasures(len(truth), rates, values)
+
+
+def _means(name: str, table: Table, values: np.ndarray) -> dict[str, float]:
+    """Return the mean of the values, or of each target's."""
+    each = values.astype(float).reshape(len(table), -1).T
+    targets = table.schema.targets
+    return {
+        name if len(targets) == 1 else f"{name} {target}": float(
+            np.average(part, weights=table.weight)
+        )
+        for target, part in zip(targets, each, strict=True)
+    }
 
 
 def describe_change(

@@ -7,7 +7,7 @@ import json
 import re
 import string
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lockgate.contract.recipes import UNSUPERVISED
@@ -18,12 +18,21 @@ from lockgate.plugins.host.catalogue import Catalogue
 
 __all__ = ["quote", "read_template", "slugify", "write_conf"]
 
-MODELS = {"regression": "linear", "clustering": "k-means", "anomaly": "isolation-forest"}
+MODELS = {
+    "regression": "linear",
+    "multioutput": "linear",
+    "clustering": "k-means",
+    "anomaly": "isolation-forest",
+}
 """The first model of a task; of classes it is the logistic regression."""
 
 
 def write_conf(
-    conf: Path, path: Path | None, target: str | None, content: DataSettings, name: str
+    conf: Path,
+    path: Path | None,
+    target: str | Sequence[str] | None,
+    content: DataSettings,
+    name: str,
 ) -> None:
     """Write the files of a new project's ``conf/``.
 
@@ -33,8 +42,8 @@ def write_conf(
         The folder.
     path : pathlib.Path or None
         The data file, relative to the project; None where the loader's settings name the rows.
-    target : str or None
-        Column to predict.
+    target : str, sequence of str, or None
+        Column to predict, or several.
     content : DataSettings
         What was learned of the data.
     name : str
@@ -53,7 +62,7 @@ def write_conf(
         "name": quote(name),
         "task": "" if content.asked_task == "auto" else f"\n  task: {content.task}",
         "path": "" if path is None else f"path: {quote(path.as_posix())}\n",
-        "target": "null" if target is None else quote(target),
+        "target": "null" if target is None else _quote_value(target),
         "settings": "".join(
             f"{key}: {_quote_value(value)}\n" for key, value in content.settings.items()
         ),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
+from lockgate.contract.recipes import NUMERIC
 from lockgate.contract.settings import build, check
 from lockgate.contract.tables import CSVFormat, LoadRequest, Table
 from lockgate.data.cell_checks import propose_text_encoding
@@ -41,8 +42,8 @@ class Declared:
 
     Attributes
     ----------
-    target : str or None
-        Column to predict; None for a task without a target.
+    target : str, sequence of str, or None
+        Column to predict, or several; None for a task without a target.
     settings : mapping
         Settings of the loader by name; a text from a command line is converted.
     kinds : mapping of str to str
@@ -54,7 +55,7 @@ class Declared:
 
     """
 
-    target: str | None
+    target: str | Sequence[str] | None
     settings: Mapping[str, Any]
     kinds: Mapping[str, str]
     task: str = "auto"
@@ -260,20 +261,23 @@ def _find_texts(table: Table) -> tuple[list[str], dict[str, str]]:
 def _summarize(table: Table, task: str) -> str:
     """Return what a project's author should see at once: rows, columns, and the target's values."""
     text = f"{len(table):,} rows, {len(table.schema.features)} features"
-    if (target := table.schema.target) is None:
+    targets = table.schema.targets
+    if not targets:
         return f"{text}; {task}, without a target"
-    values = table.frame[target].dropna()
-    if task == "regression":
-        low, high = f"{values.min():,.6g}", f"{values.max():,.6g}"
-        text += f"; target {target}: {low} to {high}, mean {values.mean():,.6g}"
+    known = table.frame[list(targets)].dropna()
+    values = known[targets[0]]
+    if task in NUMERIC:
+        for target in targets:
+            low, high = f"{known[target].min():,.6g}", f"{known[target].max():,.6g}"
+            text += f"; target {target}: {low} to {high}, mean {known[target].mean():,.6g}"
     else:
         shares = values.map(category_text).value_counts(normalize=True)
         shown = [f"{label} {100 * share:.3g}%" for label, share in shares.iloc[:5].items()]
-        text += f"; target {target}: {', '.join(shown)}" + (", ..." if len(shares) > 5 else "")
+        text += f"; target {targets[0]}: {', '.join(shown)}" + (", ..." if len(shares) > 5 else "")
     if task == "binary":
         positive = find_positive(values.to_numpy(), task)
         text += f"; positive class: {positive}, another: lockgate run data.positive=CLASS"
-    if missing := len(table) - len(values):
+    if missing := len(table) - len(known):
         text += f"; {missing:,} rows without a target are left out"
     return text
 

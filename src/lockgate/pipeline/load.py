@@ -108,7 +108,7 @@ def work(stage: Stage) -> dict[str, float]:
     return {name: float(len(table)) for name, table in tables.items()}
 
 
-def _log_positive(stage: Stage, target: str | None, positive: str | None, share: float) -> None:
+def _log_positive(stage: Stage, target: object, positive: str | None, share: float) -> None:
     stage.log.info(
         "%s: the positive class is %s, %.3g%% of the training rows; another: lockgate run "
         "data.positive=CLASS",

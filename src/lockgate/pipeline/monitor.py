@@ -87,9 +87,9 @@ def _load_rows(
     loaded, violations = load_window(stage, bundle.contract)
     frame = loaded.frame
     features = conform_to_schema(frame, schema)
-    target = schema.target
-    if target is not None and target in frame:
-        features[target] = frame[target].to_numpy()
+    for target in schema.targets:
+        if target in frame:
+            features[target] = frame[target].to_numpy()
     left_out = frame.drop(columns=[name for name in features if name in frame])
     rows = pd.concat([features, left_out], axis=1)
     return Table(features, schema, loaded.digest), rows, violations
@@ -100,14 +100,14 @@ def _build_window(
 ) -> MonitoringWindow:
     features = conform_to_schema(table.frame, table.schema)
     output = bundle.predict(features)
-    target = table.schema.target
-    labels = table.target if target is not None and target in table.frame else None
+    targets = table.schema.targets
+    labels = table.target if targets and {*targets} <= {*table.frame} else None
     period = stage.sections.window
     counts = count_window(
         bundle.reference(),
         features,
         stage.backend(),
-        select_monitored_output(output, bundle.manifest.task),
+        select_monitored_output(output, bundle.manifest.task, targets),
         rows,
     )
     return MonitoringWindow(
@@ -122,7 +122,7 @@ def _measure_performance(
     manifest = bundle.manifest
     if window.labels is None or window.outputs is None:
         return {}
-    known = ~pd.isna(window.labels)
+    known = ~pd.isna(pd.DataFrame(window.labels)).any(axis=1).to_numpy()  # of every target
     if not known.any():
         return {}
     predictions = window.outputs
@@ -134,7 +134,12 @@ def _measure_performance(
     truth = window.labels[known]
     try:
         metrics = metrics_for_task(
-            manifest.task, truth, output, manifest.classes, manifest.threshold
+            manifest.task,
+            truth,
+            output,
+            manifest.classes,
+            manifest.threshold,
+            manifest.schema.targets,
         )(_weights(bundle, window, known))
     except SchemaViolation as error:
         log.warning("the model's performance on this window is unknown: %s", error)

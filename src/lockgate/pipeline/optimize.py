@@ -24,6 +24,7 @@ from lockgate.modeling.training.fitting import (
 )
 from lockgate.modeling.training.fusion import calibrate, check_calibration, check_fusion, fuse
 from lockgate.modeling.training.quantiles import quantile_of
+from lockgate.modeling.training.several_targets import fit_each_target
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import FittedModel, Workspace
@@ -74,8 +75,18 @@ def _build_all(stage: Stage, train: Table, task: Task) -> dict[str, Recipe]:
 
 def _build(stage: Stage, model: str, train: Table, task: Task) -> Recipe:
     """Return the recipe of a model with the steps that prepare its rows."""
-    request = BuildRequest(**stage.request_context(), schema=train.schema, task=task)
+    tasks = next(
+        choice.tasks for choice in stage.parameters.chosen["model"] if choice.name == model
+    )
+    # a model of a single target is fitted to each of several
+    by_target = task == "multioutput" and task not in tasks
+    request = BuildRequest(
+        **stage.request_context(), schema=train.schema, task="regression" if by_target else task
+    )
     proposal: Recipe = stage.host.call("model", model, request)
+    if by_target:
+        check_recipe(proposal, f"model.{model}")
+        proposal = fit_each_target(proposal)
     check_recipe(proposal, f"model.{model}")
     check_weights(proposal, train, f"model.{model}")
     steps = build_cell_steps(train.schema, stage.sections.cells, proposal.requirements, task)

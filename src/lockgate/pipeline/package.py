@@ -155,7 +155,7 @@ def _build_reference(
     stage: Stage, model: FinishedModel, train: Table, output: Output, counted: list[dict[str, Any]]
 ) -> Any:
     """Count the training rows, and the predictions on rows that were not trained on."""
-    scores = select_monitored_output(output, model.task)
+    scores = select_monitored_output(output, model.task, model.schema.targets)
     reference = build_reference(train.features, model.schema, stage.backend(), scores)
     read = {column.name for column in model.schema.features}
     unread = [bins for bins in counted if bins["column"] not in read]

@@ -75,7 +75,7 @@ def create_project(
     directory: str | Path,
     *,
     data: str | Path | None = None,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     loader: str | None = None,
     task: str = "auto",
     name: str | None = None,
@@ -93,8 +93,9 @@ def create_project(
         Where; created if it does not exist.
     data : path-like, optional
         CSV or Parquet file, or workbook, to train on, which is copied; by default an example.
-    target : str, optional
-        Column of `data` to predict; none for a task without a target.
+    target : str or sequence of str, optional
+        Column of `data` to predict, or several columns of numbers; none for a task without a
+        target.
     loader : str, optional
         Loader of the rows instead of a file, e.g. ``sql``, with its `settings`; files that it
         reads lie below data/raw of `directory`.
@@ -136,7 +137,7 @@ def create_project(
         task=task,
         use_as_time=use_as_time,
     )
-    column: str | None = EXAMPLE_TARGET
+    column: str | Sequence[str] | None = EXAMPLE_TARGET
     content = EXAMPLE
     if data:
         column, content = target, inspect_data(data, declared)
@@ -180,7 +181,7 @@ def create_project(
     )
 
 
-def _check_arguments(data: Path | None, loader: str | None, target: str | None, task: str) -> None:
+def _check_arguments(data: Path | None, loader: str | None, target: object, task: str) -> None:
     """Refuse arguments that contradict each other."""
     if data is not None and loader is not None:
         raise UsageError("data is a file, and a loader loads rows by itself: pass one of them")

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import LogError, UsageError
-from lockgate.models.bundle.manifest import Manifest
 from lockgate.prediction_log.entries import Model, key_text
+from lockgate.prediction_log.export_schema import PREFIX, ExportedColumns, build_schema
 from lockgate.prediction_log.reader import (
     LabelIndex,
     LoggedPrediction,
@@ -29,14 +29,6 @@ from lockgate.suggestions import nearest
 
 __all__ = ["export"]
 
-NUMBERS = ("number", "integer", "boolean")
-"""Kinds of columns that are exported as doubles."""
-
-PREFIX = "prediction."
-"""Prefix of the columns about a prediction; inputs and target have the names of the training."""
-
-TRUE_LABEL = "true_label"
-"""Name of the column of true labels, where the model's target has no name."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -113,14 +105,12 @@ def export(
     if not models:
         raise LogError(f"the log has no predictions of {name}@{version}")
     period = _microseconds(since, 0), _microseconds(until, 1 << 62)
-    schema, target_column, output_name = _build_schema(deployment, models)
+    schema, names = build_schema(deployment, models)
     temporary_path = target.with_name(f".{target.name}.new")
     writer, rows = None, 0
     try:
         for records in _batch_rows(
-            _read_rows(
-                folder, models, period, (target_column, output_name), label_index, report_damaged
-            )
+            _read_rows(folder, models, period, names, label_index, report_damaged)
         ):
             table = pa.Table.from_pylist(
                 [_fit_record(record, schema) for record in records], schema
@@ -169,11 +159,10 @@ def _read_rows(
     folder: Path,
     models: Collection[Model],
     period: tuple[int, int],
-    names: tuple[str, str],
+    names: ExportedColumns,
     label_index: LabelIndex,
     on_damaged: OnDamaged,
 ) -> Iterator[dict[str, Any]]:
-    target, output_name = names
     for prediction in read_predictions(folder, *period, on_damaged):
         if prediction.model not in models:
             continue
@@ -181,7 +170,7 @@ def _read_rows(
             true_label = label_index.find(prediction, row, key)
             yield {
                 **inputs,
-                target: None if true_label is None else true_label.label,
+                **names.of_labels(None if true_label is None else true_label.label),
                 f"{PREFIX}id": f"{prediction.id}.{row}" if prediction.entry.rows else prediction.id,
                 f"{PREFIX}time": prediction.time,
                 f"{PREFIX}model": prediction.model.name,
@@ -189,7 +178,7 @@ def _read_rows(
                 f"{PREFIX}stage": prediction.model.stage,
                 f"{PREFIX}bundle": prediction.model.digest,
                 f"{PREFIX}key": None if key is None else key_text(key),
-                f"{PREFIX}{output_name}": label,
+                **names.of_predictions(label),
                 f"{PREFIX}score": score,
                 f"{PREFIX}margin": _row_margin(prediction, row),
                 f"{PREFIX}traceparent": prediction.entry.trace or None,
@@ -211,62 +200,6 @@ def _batch_rows(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]
 def _row_margin(prediction: LoggedPrediction, row: int) -> Any:
     margin = prediction.entry.margin
     return margin if margin is None or not prediction.entry.rows else margin[row]
-
-
-def _build_schema(deployment: Deployment, models: list[Model]) -> tuple[pa.Schema, str, str]:
-    """Return the schema for all versions together, the target and the name of the prediction.
-
-    Inputs come first, numbers as doubles, all others as texts; then the target, then the columns
-    about the predictions.
-
-    Raises
-    ------
-    LogError
-        If an input has the name of another column.
-
-    """
-    manifests = [manifest for model in models if (manifest := deployment.manifest(model.digest))]
-    kinds: dict[str, set[bool]] = {}
-    for manifest in manifests:
-        for column in manifest.schema.columns:
-            kinds.setdefault(column.name, set()).add(column.kind in NUMBERS)
-    served = [deployment.manifest(slot.digest) for slot in deployment.pointer().slots]
-    names = {model.name for model in models}
-    # the version that is served decides, and else the latest of the log
-    by_weight = [*manifests, *(m for m in served if m is not None and m.name in names)]
-    targets = [m.schema.target for m in by_weight if m.schema.target is not None]
-    label_type = _label_type(manifests)
-    output_name = "value" if {m.task for m in manifests} == {"regression"} else "label"
-    is_multiclass = any(manifest.task == "multiclass" for manifest in manifests)
-    score_type = pa.list_(pa.float64()) if is_multiclass else pa.float64()
-    timestamp_type = pa.timestamp("us", tz="UTC")
-    fields = []
-    for name in dict.fromkeys(column for model in models for column in model.columns):
-        # where versions differ, a text holds what all of them had
-        is_number = kinds.get(name) == {True}
-        fields.append((name, pa.float64() if is_number else pa.string()))
-    target = targets[-1] if targets else TRUE_LABEL
-    fields.append((target, label_type))
-    about = [("id", pa.string()), ("time", timestamp_type)]
-    about += [(name, pa.string()) for name in ("model", "version", "stage", "bundle", "key")]
-    about += [(output_name, label_type), ("score", score_type), ("margin", score_type)]
-    about += [("traceparent", pa.string()), ("labelled_at", timestamp_type)]
-    schema = pa.schema([*fields, *((PREFIX + name, kind) for name, kind in about)])
-    duplicated = [name for name in schema.names if schema.names.count(name) > 1]
-    if duplicated:
-        raise LogError(
-            f"an input is named {duplicated[0]}, as the target or a column about the predictions; "
-            "export one version at a time, with --version"
-        )
-    return schema, target, output_name
-
-
-def _label_type(manifests: list[Manifest]) -> pa.DataType:
-    kinds = {type(class_label) for manifest in manifests for class_label in manifest.classes}
-    if manifests and not kinds:
-        return pa.float64()
-    arrow_types = {int: pa.int64(), bool: pa.bool_(), float: pa.float64()}
-    return arrow_types.get(kinds.pop(), pa.string()) if len(kinds) == 1 else pa.string()
 
 
 def _fit_record(record: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:

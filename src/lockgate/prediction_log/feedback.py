@@ -16,9 +16,10 @@ from pyarrow import csv
 from lockgate.data.io.identity import current_user
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import DataError, LogError, UsageError
+from lockgate.models.bundle.manifest import Manifest
 from lockgate.prediction_log.entries import Scalar, key_text
 from lockgate.prediction_log.ids import PredictionIds, parse_prediction_id
-from lockgate.prediction_log.labels import match_label
+from lockgate.prediction_log.labels import Outcome, match_outcome
 from lockgate.prediction_log.lookup import count_matching_keys, find_rows
 from lockgate.prediction_log.reader import OnDamaged
 from lockgate.prediction_log.trace import LOG
@@ -63,7 +64,7 @@ def import_labels(
     source: str | Path,
     *,
     by: str,
-    label: str = "label",
+    label: str | Sequence[str] = "label",
     ids: bool = False,
     on_written: Callable[[int], object] = int,
     on_damaged: OnDamaged = str,
@@ -77,8 +78,10 @@ def import_labels(
         The deployment directory with the log.
     source : path-like
         The file.
-    by, label : str
-        Names of the columns with the key or id, and with the label.
+    by : str
+        Name of the column with the key or id.
+    label : str or sequence of str
+        Name of the column with the label, or names of the targets of a model of several.
     ids : bool
         Whether `by` contains prediction ids rather than the client's keys.
     on_written : callable
@@ -106,14 +109,15 @@ def import_labels(
     folder = deployment.path / LOG
     if not folder.is_dir():
         raise LogError(f"{deployment.path} has no prediction log")
-    classes = _served_classes(deployment)
+    served = _served_models(deployment)
+    columns = (label,) if isinstance(label, str) else tuple(label)
     user = current_user()[0]
     imported = ImportedLabels()
     name = f"{PredictionIds().boot}-labels"
     all_keys: set[str] = set()
     with contextlib.closing(LogWriter(folder, name, full=True, clock=clock)) as writer:
         first = 1
-        for keys, values in _read_columns(source, by, label):
+        for keys, values in _read_columns(source, by, columns):
             pairs = [
                 (number, key, value)
                 for number, (key, value) in enumerate(zip(keys, values, strict=True), first)
@@ -122,11 +126,10 @@ def import_labels(
             imported.empty += len(keys) - len(pairs)
             first += len(keys)
             if ids:
-                rows = _resolve_ids(folder, source, pairs, classes, imported, on_damaged)
+                rows = _resolve_ids(folder, source, pairs, served, imported, on_damaged)
             else:
-                every = [known for _, known in classes]
                 rows = [
-                    ("", 0, 0, key, _check_label(source, number, value, every))
+                    ("", 0, 0, key, _check_label(source, number, value, served))
                     for number, key, value in pairs
                 ]
                 all_keys.update(key_text(key) for _, key, _ in pairs)
@@ -146,7 +149,7 @@ def _resolve_ids(
     folder: Path,
     source: Path,
     pairs: list[Pair],
-    classes: Sequence[tuple[str, tuple[Scalar, ...]]],
+    served: Sequence[Manifest],
     imported: ImportedLabels,
     on_damaged: OnDamaged,
 ) -> list[tuple[str, int, int, Any, Any]]:
@@ -165,7 +168,7 @@ def _resolve_ids(
             imported.unknown += 1
             imported.example = imported.example or str(key)
             continue
-        of_model = [known for name, known in classes if name == logged.model.name]
+        of_model = [manifest for manifest in served if manifest.name == logged.model.name]
         label = _check_label(source, number, value, of_model)
         rows.append((writer, count, row, None, label))
     return rows
@@ -178,26 +181,28 @@ def _parse_id(source: Path, number: int, text: object) -> tuple[str, int, int]:
         raise DataError(f"{source}, row {number}: {error}") from None
 
 
-def _served_classes(deployment: Deployment) -> list[tuple[str, tuple[Scalar, ...]]]:
-    """Return name and classes of every model that is served; a stage may have others."""
+def _served_models(deployment: Deployment) -> list[Manifest]:
+    """Return the manifest of every model that is served; a stage may have others."""
     manifests = [deployment.manifest(slot.digest) for slot in deployment.pointer().slots]
-    return [(m.name, tuple(m.classes)) for m in manifests if m is not None]
+    return [manifest for manifest in manifests if manifest is not None]
 
 
-def _check_label(
-    source: Path, number: int, value: object, models: list[tuple[Scalar, ...]]
-) -> Scalar:
-    if not isinstance(value, (str, int, float, bool)):
-        raise DataError(f"{source}, row {number}: {value!r:.60} is not a label")
+def _check_label(source: Path, number: int, value: object, models: Sequence[Manifest]) -> Outcome:
+    cells: dict[str, Any] = value if isinstance(value, dict) else {"": value}
+    for cell in cells.values():
+        if not isinstance(cell, (str, int, float, bool)):
+            raise DataError(f"{source}, row {number}: {cell!r:.60} is not a label")
+    read = {name: _read_label(source, cell, models) for name, cell in cells.items()}
+    outcome: Any = read if isinstance(value, dict) else read[""]
     try:
-        return match_label(_read_label(source, value, models), models) if models else value
+        return match_outcome(outcome, models) if models else outcome
     except ValueError as error:
         raise DataError(f"{source}, row {number}: {error}") from None
 
 
-def _read_label(source: Path, value: Scalar, models: Sequence[tuple[Scalar, ...]]) -> Scalar:
+def _read_label(source: Path, value: Scalar, models: Sequence[Manifest]) -> Scalar:
     """Return a label of a CSV file, all of whose cells are texts, as the models know it."""
-    texts = {known for classes in models for known in classes if isinstance(known, str)}
+    texts = {known for model in models for known in model.classes if isinstance(known, str)}
     if source.suffix.lower() != ".csv" or not isinstance(value, str) or value in texts:
         return value
     if value.lower() in ("true", "false"):
@@ -210,10 +215,13 @@ def _read_label(source: Path, value: Scalar, models: Sequence[tuple[Scalar, ...]
     return value
 
 
-def _read_columns(source: Path, by: str, label: str) -> Iterator[tuple[list[Any], list[Any]]]:
+def _read_columns(
+    source: Path, by: str, labels: tuple[str, ...]
+) -> Iterator[tuple[list[Any], list[Any]]]:
+    """Yield keys and labels; of several columns a label is a mapping, None if a cell is missing."""
     # keys are compared as text: 0099 is not 99; NA may be a key, or a class
     convert_options = csv.ConvertOptions(
-        column_types={by: pa.string(), label: pa.string()},
+        column_types=dict.fromkeys((by, *labels), pa.string()),
         null_values=[""],
         strings_can_be_null=True,
         quoted_strings_can_be_null=True,
@@ -228,7 +236,7 @@ def _read_columns(source: Path, by: str, label: str) -> Iterator[tuple[list[Any]
         ".jsonl": "json",
     }
     file_format = formats.get(source.suffix.lower())
-    if by == label:
+    if by in labels or not labels:
         raise UsageError(f"expected two columns, one to join by and one with the label, got {by}")
     if not source.is_file():
         raise DataError(f"{source} is not a file")
@@ -237,10 +245,17 @@ def _read_columns(source: Path, by: str, label: str) -> Iterator[tuple[list[Any]
     try:
         table = ds.dataset(source, format=file_format)
         names = table.schema.names
-        for name in (by, label):
+        for name in (by, *labels):
             if name not in names:
                 raise DataError(f"{source} has no column {name}{nearest(name, names)}")
-        for batch in table.to_batches(columns=[by, label], batch_size=10_000):
-            yield batch.column(by).to_pylist(), batch.column(label).to_pylist()
+        for batch in table.to_batches(columns=[by, *labels], batch_size=10_000):
+            cells = [batch.column(name).to_pylist() for name in labels]
+            values = cells[0]
+            if len(labels) > 1:
+                values = [
+                    None if None in row else dict(zip(labels, row, strict=True))
+                    for row in zip(*cells, strict=True)
+                ]
+            yield batch.column(by).to_pylist(), values
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source} cannot be read: {' '.join(str(error).split())}") from None

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from lockgate.contract.recipes import NUMERIC
 from lockgate.contract.regions import region_of_row
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import LogError
@@ -58,7 +59,7 @@ def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
     if row >= len(rows):
         raise LogError(f"{prediction_id} names row {row}, but the request had {len(rows)} rows")
     manifest = deployment.manifest(prediction.model.digest)
-    is_regression = manifest is not None and manifest.task == "regression"
+    is_regression = manifest is not None and manifest.task in NUMERIC
     record = _describe_prediction(
         prediction_id, prediction, row, "value" if is_regression else "label"
     )
@@ -75,6 +76,8 @@ def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
         record["origin"] = "unknown: the bundle's manifest has been deleted"
     else:
         record["origin"] = _describe_origin(manifest)
+        if manifest.task == "multioutput":
+            record["value"] = dict(zip(manifest.schema.targets, record["value"], strict=True))
         label, score = record["value" if is_regression else "label"], record["score"]
         interval, members = region_of_row(manifest.region, label, score, manifest.classes)
         regions = {"interval": interval, "set": members}

@@ -47,6 +47,7 @@ from lockgate.modeling.training.fitting import (
     fit,
     loss_function,
 )
+from lockgate.modeling.training.several_targets import fit_each_target
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ TASKS: tuple[Task, ...] = get_args(Task)
 def example_table(task: Task, rows: int = 240, seed: int = 0) -> Table:
     """Return a table of numbers with missing values and a category, from which a target follows.
 
-    For a task without a target the rows are of two kinds, and some lie far out.
+    There are two targets where there are several. For a task without a target the rows are of two
+    kinds, and some lie far out.
     """
     rng = np.random.default_rng(seed)
     size, price = rng.normal(size=rows), rng.gamma(2.0, 10.0, rows)
@@ -77,12 +79,14 @@ def example_table(task: Task, rows: int = 240, seed: int = 0) -> Table:
     frame = pd.DataFrame(
         {"size": size, "price": price, "noise": rng.normal(size=rows), "colour": colour}
     )
-    name = None if task in UNSUPERVISED else "target"
+    name: str | tuple[str, ...] | None = None if task in UNSUPERVISED else "target"
     if name is None:
         frame["size"] += np.where(colour == "red", 6.0, 0.0)
         frame.loc[rng.random(rows) < 0.02, "noise"] *= 8
     else:
         frame["target"] = target
+    if task == "multioutput":
+        frame["second"], name = signal - 2 * size, ("target", "second")
     base_table = table(frame.astype({"colour": object}), target=name)
     return Table(
         base_table.frame.assign(colour=base_table.frame["colour"].astype(object)),
@@ -146,6 +150,8 @@ def _make_build_request(task: Task, seed: int) -> BuildRequest:
 
 
 def _make_recipe(task: Task, trees: bool = False) -> Recipe:
+    if task == "multioutput":
+        return fit_each_target(_make_recipe("regression", trees))
     estimator: BaseEstimator
     fidelity = None
     space: dict[str, SearchRange | list[Any]] = {}

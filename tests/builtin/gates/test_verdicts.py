@@ -400,11 +400,11 @@ def test_rows_without_a_target_do_not_count(rows: pd.DataFrame, tmp_path: Path) 
     assert known["mean radius"].tolist() == rows["mean radius"][::2].tolist()
     assert known.index.tolist() == list(range(142))
     with pytest.raises(lockgate.SchemaViolation, match="target column benin is missing.*benign"):
-        keep_labelled(rows, "benin", "rows.csv")
+        keep_labelled(rows, ["benin"], "rows.csv")
     with pytest.raises(
         lockgate.SchemaViolation, match=r"rows\.csv: no row has a value in target column benign"
     ):
-        keep_labelled(rows[1::2], "benign", "rows.csv")
+        keep_labelled(rows[1::2], ["benign"], "rows.csv")
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def test_a_link_is_refused(bundle: Path, tmp_path: Path) -> None:
         ({"format": "nothing"}, "no format named 'nothing'"),
         ({"files": {"../outside": "00"}}, "not in the manifest|missing"),
         ({"model": ["../model.packed"]}, "is not in the manifest"),
-        ({"task": "guess"}, "task or classes differ from those of the manifest"),
+        ({"task": "guess"}, "task, classes or targets differ from those of the manifest"),
     ],
 )
 def test_a_manifest_that_says_something_else_is_refused(

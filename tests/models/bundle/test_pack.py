@@ -17,9 +17,9 @@ from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.neighbors import RadiusNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from skops import io as skops_io
@@ -460,7 +460,7 @@ def test_predictions_take_texts_as_estimators_do(tmp_path: Path) -> None:
             "refit=True",
         ),
         (lambda X, y: DummyClassifier().fit(X, [1] * len(X)), "a single class, 1"),
-        (lambda X, y: LinearRegression().fit(X, np.c_[y, y]), "several targets at once"),
+        (lambda X, y: KNeighborsClassifier().fit(X, np.c_[y, y]), "several targets at once"),
     ],
 )
 def test_refusals_name_the_true_reason(make: Any, words: str, tmp_path: Path) -> None:

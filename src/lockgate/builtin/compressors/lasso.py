@@ -137,8 +137,14 @@ def _fit_penalized(
     """Return the coefficients for a share of the smallest penalty at which all are 0."""
     import numpy as np
     from sklearn import linear_model
+    from sklearn.preprocessing import StandardScaler
 
     target = request.train.target
+    if request.candidate.recipe.task == "multioutput":
+        scaled = StandardScaler().fit_transform(target)
+        strongest = np.linalg.norm(inputs.T @ scaled, axis=1).max() / len(target)
+        group_lasso = linear_model.MultiTaskLasso(alpha=share * strongest, max_iter=5000)
+        return np.atleast_2d(group_lasso.fit(inputs, scaled).coef_)
     if request.candidate.recipe.task == "regression":
         centred = target.astype(float) - target.mean()
         strongest = np.abs(inputs.T @ centred).max() / len(target)

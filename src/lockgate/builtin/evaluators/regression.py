@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import lockgate
@@ -16,11 +17,18 @@ FEWEST_UNITS = 20
 """Rows or groups from which resampling shows how far metrics may be off."""
 
 
+MOST_PLOTS = 10
+"""Targets of several that have a plot."""
+
+
 @lockgate.plugin
 class Regression:
-    """Explained variance and errors, each with a 95 % confidence interval."""
+    """Explained variance and errors, each with a 95 % confidence interval.
 
-    tasks: ClassVar = ("regression",)
+    Of several targets these are measured of each, and the mean of the explained variances.
+    """
+
+    tasks: ClassVar = ("regression", "multioutput")
 
     resamples: int = lockgate.setting(
         300,
@@ -33,15 +41,14 @@ class Regression:
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
         from lockgate.modeling.metrics.intervals import bootstrap_intervals
-        from lockgate.modeling.metrics.losses import check_evaluator
-        from lockgate.modeling.metrics.regression import RegressionMetrics
+        from lockgate.modeling.metrics.losses import check_evaluator, metrics_for_task
 
         check_evaluator("regression", request.task)
         units = _count_units(request.table)
         resamples = self.resamples if units >= FEWEST_UNITS else 0
-        truth, predicted = request.table.target.astype(float), request.output.label.astype(float)
+        truth, targets = request.table.target.astype(float), request.table.schema.targets
         metrics = bootstrap_intervals(
-            RegressionMetrics(truth, predicted, request.output.quantile),
+            metrics_for_task(request.task, truth, request.output, (), None, targets),
             len(truth),
             weight=request.table.weight,
             groups=request.table.groups,
@@ -49,7 +56,7 @@ class Regression:
             seed=request.seed,
         )
         metrics |= region_metrics(request)
-        messages = [_describe(metrics, request.output.quantile), *region_message(metrics)]
+        messages = [_describe(metrics, request.output.quantile, targets), *region_message(metrics)]
         if resamples < self.resamples:
             counted = "rows" if request.table.groups is None else "groups"
             messages.append(
@@ -57,13 +64,24 @@ class Regression:
             )
         return lockgate.Report(
             metrics,
-            plots=(_plot_deciles(truth, predicted, request.output.quantile),),
+            plots=tuple(_plot_targets(truth, request.output, targets)),
             messages=tuple(messages),
         )
 
 
-def _describe(metrics: Mapping[str, lockgate.Metric], quantile: float | None) -> str:
+def _describe(
+    metrics: Mapping[str, lockgate.Metric], quantile: float | None, targets: Sequence[str]
+) -> str:
     """Return how good the values are, as a sentence."""
+    if len(targets) > 1:
+        from lockgate.modeling.metrics.multioutput import metric_suffixes
+
+        shares = [
+            f"{metrics[key].estimate:.0%} of {target}"
+            for target, suffix in zip(targets, metric_suffixes(targets), strict=True)
+            if (key := f"r2_{suffix}") in metrics
+        ]
+        return f"of the variance the model explains {', '.join(shares) or 'an undefined share'}"
     if quantile is not None and "quantile_skill" in metrics:
         return (
             f"{metrics['at_or_below'].estimate:.1%} of the test rows are at or below the predicted "
@@ -81,6 +99,20 @@ def _count_units(table: lockgate.Table) -> int:
     import numpy as np
 
     return len(table) if table.groups is None else len(np.unique(table.groups))
+
+
+def _plot_targets(
+    truth: np.ndarray, output: lockgate.Output, targets: Sequence[str]
+) -> Iterator[lockgate.Plot]:
+    """Yield a plot of each target, of the first ones where there are many."""
+    if len(targets) == 1:
+        yield _plot_deciles(truth, output.label.astype(float), output.quantile)
+        return
+    for number, target in enumerate(targets[:MOST_PLOTS]):
+        plot = _plot_deciles(truth[:, number], output.label[:, number], None)
+        yield dataclasses.replace(
+            plot, name=f"{plot.name}-{number}", title=f"{target}: {plot.title.lower()}"
+        )
 
 
 def _plot_deciles(

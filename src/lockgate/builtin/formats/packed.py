@@ -56,9 +56,10 @@ class PackedPredictor:
         self._options: dict[str, Any] = {"threads": request.resources.threads}
         if request.backend.name != "numpy":
             self._options["backend"] = request.backend
-        if (model.task, model.classes) != (request.task, request.classes):
+        expected = request.task, request.classes, max(1, len(request.schema.targets))
+        if (model.task, model.classes, model.target_count) != expected:
             raise lockgate.BundleError(
-                "the model's task or classes differ from those of the manifest"
+                "the model's task, classes or targets differ from those of the manifest"
             )
         names = {column.name for column in request.schema.features}
         unknown = sorted({column.name for column in model.inputs} - names)

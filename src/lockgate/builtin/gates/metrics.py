@@ -16,6 +16,7 @@ DEFAULT_METRICS = {
     "binary": "roc_auc",
     "multiclass": "accuracy",
     "regression": "r2",
+    "multioutput": "r2",
     "clustering": "silhouette",
     "anomaly": "score_shift",
 }
@@ -45,7 +46,14 @@ def weighted_metric(
     evaluator = metric_name.rpartition(".")[0]
     truth = truth_of(bundle.table, bundle.task)
     if evaluator in ("", EVALUATORS[bundle.task]):
-        return metrics_for_task(bundle.task, truth, bundle.output, bundle.classes, bundle.threshold)
+        return metrics_for_task(
+            bundle.task,
+            truth,
+            bundle.output,
+            bundle.classes,
+            bundle.threshold,
+            bundle.table.schema.targets,
+        )
     score = bundle.output.score
     if evaluator == "business" and bundle.task == "binary" and value_matrix and score is not None:
         positive = class_indices(truth, bundle.classes) == 1

@@ -46,7 +46,7 @@ class Parity:
         for index, row in enumerate(plain_rows(features)):
             single = predict_one(row)
             batch_score = None if batch.score is None else batch.score[index]
-            same = single.label == batch.label[index]
+            same = np.array_equal(single.label, batch.label[index])
             if batch_score is not None:
                 same = same and np.array_equal(single.score, batch_score)
             if not same:

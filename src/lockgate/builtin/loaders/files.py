@@ -23,7 +23,9 @@ __all__ = [
 class ColumnRoles:
     """Settings that assign roles to columns."""
 
-    target: str | None = lockgate.setting(None, help="column to predict")
+    target: str | list[str] | None = lockgate.setting(
+        None, help="column to predict, or several columns of numbers, [a,b]"
+    )
     id: str | None = lockgate.setting(None, help="column that identifies a row; never a feature")
     time: str | None = lockgate.setting(
         None, help="column with the time at which a row's features were known"

@@ -17,7 +17,7 @@ __all__ = ["ExtraTrees", "Forest"]
 class ForestSettings:
     """Settings of forests, and the recipe that they have in common."""
 
-    tasks: ClassVar = ("binary", "multiclass", "regression")
+    tasks: ClassVar = ("binary", "multiclass", "regression", "multioutput")
 
     trees: int = lockgate.setting(200, at_least=1, at_most=10_000, help="number of trees")
     balanced: bool = lockgate.setting(False, help="weight classes inversely to their frequency")
@@ -31,10 +31,10 @@ class ForestSettings:
     ) -> lockgate.Recipe:
         """Return a recipe with a forest for the task."""
         options: dict[str, Any] = {"n_estimators": self.trees, "random_state": request.seed}
-        if request.task != "regression":
+        if request.task not in ("regression", "multioutput"):
             options["class_weight"] = "balanced" if self.balanced else None
         return lockgate.Recipe(
-            (regressor if request.task == "regression" else classifier)(**options),
+            (regressor if request.task in ("regression", "multioutput") else classifier)(**options),
             request.task,
             space={"min_samples_leaf": [1, 5, 20], "max_features": max_features},
             requirements=lockgate.Requirements(scaled=False, encoding="ordinal"),

@@ -14,7 +14,7 @@ class Mlp:
     Kingma and Ba (2015), Adam: a method for stochastic optimization.
     """
 
-    tasks: ClassVar = ("binary", "multiclass", "regression")
+    tasks: ClassVar = ("binary", "multiclass", "regression", "multioutput")
 
     hidden: list[int] = lockgate.setting(
         [64, 32], at_least=1, at_most=4096, help="number of units of each hidden layer"
@@ -34,7 +34,7 @@ class Mlp:
             "early_stopping": True,
             "random_state": request.seed,
         }
-        if request.task == "regression":
+        if request.task in ("regression", "multioutput"):
             # its steps depend on the scale of the target
             estimator = TransformedTargetRegressor(
                 MLPRegressor(**options), transformer=StandardScaler()

@@ -11,7 +11,7 @@ import lockgate
 class Neighbors:
     """Nearest neighbors: the average of the most similar training rows, which the model keeps."""
 
-    tasks: ClassVar = ("binary", "multiclass", "regression")
+    tasks: ClassVar = ("binary", "multiclass", "regression", "multioutput")
 
     max_neighbors: int = lockgate.setting(
         30,
@@ -25,7 +25,7 @@ class Neighbors:
         """Return a recipe with scikit-learn's nearest neighbors."""
         from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
-        regression = request.task == "regression"
+        regression = request.task in ("regression", "multioutput")
         estimator_class = KNeighborsRegressor if regression else KNeighborsClassifier
         # a search tree is a memory image, which a model file must not contain
         estimator = estimator_class(algorithm="brute")

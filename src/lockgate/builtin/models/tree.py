@@ -11,7 +11,7 @@ import lockgate
 class Tree:
     """A decision tree: a few questions that can be read; rarely the best model."""
 
-    tasks: ClassVar = ("binary", "multiclass", "regression")
+    tasks: ClassVar = ("binary", "multiclass", "regression", "multioutput")
 
     max_depth: int = lockgate.setting(
         10, at_least=1, at_most=50, help="maximum number of questions before an answer"
@@ -24,7 +24,7 @@ class Tree:
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
         options: dict[str, Any] = {"max_depth": self.max_depth, "random_state": request.seed}
-        if request.task == "regression":
+        if request.task in ("regression", "multioutput"):
             estimator = DecisionTreeRegressor(**options)
         else:
             estimator = DecisionTreeClassifier(

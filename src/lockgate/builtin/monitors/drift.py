@@ -39,8 +39,7 @@ class Drift:
     def monitor(self, request: lockgate.MonitorRequest) -> lockgate.Findings:
         """Compare the counts of the window with those of the training rows."""
         reference = [*request.reference.columns]
-        if request.reference.scores is not None:
-            reference.append(request.reference.scores)
+        reference += request.reference.scores
         read = self._test(request, reference, read=True)
         if not read:
             return lockgate.Findings()

@@ -36,10 +36,16 @@ __all__ = ["command"]
 )
 @click.option("--id", "id_column", metavar="COLUMN", help="Column with the prediction's id.")
 @click.option(
-    "--label", metavar="COLUMN", default="label", show_default=True, help="Column with the label."
+    "--label",
+    "labels",
+    metavar="COLUMN",
+    multiple=True,
+    default=("label",),
+    show_default=True,
+    help="Column with the label. Repeatable: the columns of several targets.",
 )
 def command(
-    source: Path, directory: Path, key: str | None, id_column: str | None, label: str
+    source: Path, directory: Path, key: str | None, id_column: str | None, labels: tuple[str, ...]
 ) -> int:
     """Record labels, the true outcomes, for logged predictions of DIR.
 
@@ -55,7 +61,7 @@ def command(
             directory,
             source,
             by=key or id_column or "",
-            label=label,
+            label=labels,
             ids=id_column is not None,
             on_written=bar.update,
             on_damaged=lambda message: bar.write(f"left out: {message}", file=sys.stderr),

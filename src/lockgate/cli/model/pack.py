@@ -28,7 +28,12 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("model", type=FILE)
 @click.option("--data", required=True, type=FILE, help="Training rows, all or a sample.")
 @click.option(
-    "--target", metavar="COLUMN", help="Target column; leave it out for clusters and anomalies."
+    "--target",
+    "targets",
+    metavar="COLUMN",
+    multiple=True,
+    help="Target column; leave it out for clusters and anomalies. Repeatable, in the order in "
+    "which the model was fitted on several.",
 )
 @click.option(
     "--set",
@@ -87,7 +92,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 def command(
     model: Path,
     data: Path,
-    target: str | None,
+    targets: tuple[str, ...],
     settings: tuple[str, ...],
     kinds: tuple[str, ...],
     name: str | None,
@@ -110,7 +115,7 @@ def command(
     job = PackJob(
         str(model),
         str(data),
-        target,
+        targets,
         trust_code,
         not dry_run,
         csv=detect_form(data, parse_settings(settings)),

@@ -39,7 +39,13 @@ __all__ = ["command"]
     metavar="NAME",
     help="Loader of the rows instead of --data, e.g. sql, duckdb, remote; --set has its settings.",
 )
-@click.option("--target", metavar="COLUMN", help="Column to predict.")
+@click.option(
+    "--target",
+    "targets",
+    metavar="COLUMN",
+    multiple=True,
+    help="Column to predict. Repeatable: several columns of numbers are predicted together.",
+)
 @click.option(
     "--task",
     type=click.Choice(["auto", *get_args(Task)]),
@@ -70,7 +76,7 @@ def command(
     directory: Path,
     data: Path | None,
     loader: str | None,
-    target: str | None,
+    targets: tuple[str, ...],
     task: str,
     settings: tuple[str, ...],
     kinds: tuple[str, ...],
@@ -90,7 +96,7 @@ def command(
     project = create_project(
         directory,
         data=data,
-        target=target,
+        target=targets[0] if len(targets) == 1 else targets or None,
         loader=loader,
         task=task,
         name=name,

@@ -10,15 +10,12 @@ import numpy as np
 
 from lockgate.contract.evaluation import Metric
 from lockgate.contract.prediction import Output
-from lockgate.modeling.metrics.anomaly import AnomalyMetrics
-from lockgate.modeling.metrics.binary import BinaryMetrics
-from lockgate.modeling.metrics.clusters import ClusteringMetrics
+from lockgate.modeling.metrics.binary import BinaryLabelMetrics, BinaryMetrics
 from lockgate.modeling.metrics.intervals import bootstrap_intervals
 from lockgate.modeling.metrics.losses import class_indices, metrics_for_task
 from lockgate.modeling.metrics.means import calibration_metric, mean_metric
 from lockgate.modeling.metrics.multiclass import MulticlassMetrics
 from lockgate.modeling.metrics.rates import RowSample, auc_metric, pr_auc_metric, rate_metric
-from lockgate.modeling.metrics.regression import RegressionMetrics
 
 __all__ = ["FEWEST", "ClassificationMetrics", "classification_metrics"]
 
@@ -93,7 +90,7 @@ def classification_metrics(
 
     """
     measure = metrics_for_task(task, truth, output, classes, threshold)
-    assert not isinstance(measure, (AnomalyMetrics, ClusteringMetrics, RegressionMetrics))
+    assert isinstance(measure, (BinaryLabelMetrics, BinaryMetrics, MulticlassMetrics))
     estimates = bootstrap_intervals(measure, len(truth), weight=weight, resamples=0)
     if not resamples:
         return ClassificationMetrics(estimates)

@@ -42,6 +42,11 @@ def measure_table_region(
             f"coverage is {coverage}, and the task {task} has no true value that an interval could "
             "hold: leave it out"
         )
+    if task == "multioutput":
+        raise UsageError(
+            "several targets have no prediction intervals: leave the coverage out, or fit a model "
+            "for each target that needs them"
+        )
     if task == "regression":
         return measure_region(table.target, output, coverage, table.weight)
     if output.score is None:

@@ -15,6 +15,7 @@ from lockgate.modeling.metrics.anomaly import AnomalyMetrics
 from lockgate.modeling.metrics.binary import BinaryLabelMetrics, BinaryMetrics
 from lockgate.modeling.metrics.clusters import ClusteringMetrics, comparison_points
 from lockgate.modeling.metrics.multiclass import MulticlassMetrics
+from lockgate.modeling.metrics.multioutput import MultioutputMetrics
 from lockgate.modeling.metrics.regression import RegressionMetrics
 
 __all__ = [
@@ -36,6 +37,7 @@ Metrics: TypeAlias = (
     | BinaryLabelMetrics
     | ClusteringMetrics
     | MulticlassMetrics
+    | MultioutputMetrics
     | RegressionMetrics
 )
 """Metrics of a task, as a function of row weights."""
@@ -69,6 +71,7 @@ BY_TASK = {
     "binary": ("log_loss", "roc_auc", "pr_auc", "brier", "accuracy", "f1"),
     "multiclass": ("log_loss", "accuracy", "f1"),
     "regression": ("rmse", "mae", "r2"),
+    "multioutput": ("r2",),
     "clustering": ("silhouette", "davies_bouldin"),
     "anomaly": ("score_shift",),
 }
@@ -80,6 +83,7 @@ EVALUATORS = {
     "binary": "classification",
     "multiclass": "classification",
     "regression": "regression",
+    "multioutput": "regression",
     "clustering": "clustering",
     "anomaly": "anomaly",
 }
@@ -99,8 +103,8 @@ def check_evaluator(name: str, task: str) -> None:
 def truth_of(table: Table, task: str) -> Array:
     """Return what predictions for a table's rows are measured against.
 
-    It is the target, shape (n,); of clusters it is where the rows lie, shape (n, axes), and of
-    anomalies nothing, shape (n, 0).
+    It is the target, shape (n,), or several, shape (n, targets); of clusters it is where the rows
+    lie, shape (n, axes), and of anomalies nothing, shape (n, 0).
     """
     if task == "clustering":
         return comparison_points(table.features, table.schema)
@@ -119,13 +123,20 @@ def chosen_metric(requested: str, task: str, quantile: float | None = None) -> s
 
 
 def metrics_for_task(
-    task: str, truth: Array, output: Output, classes: Sequence[object], threshold: float | None
+    task: str,
+    truth: Array,
+    output: Output,
+    classes: Sequence[object],
+    threshold: float | None,
+    targets: Sequence[str] = (),
 ) -> Metrics:
     """Return the metrics of a task, as a function of row weights.
 
     Without scores they are those of labels, and of margins where the model has some; `truth` is
-    that of `truth_of`.
+    that of `truth_of`, and `targets` are the names of several.
     """
+    if task == "multioutput":
+        return MultioutputMetrics(truth.astype(float), output.label, targets)
     if task == "regression":
         return RegressionMetrics(truth, output.label, output.quantile)
     if task == "clustering":

@@ -40,6 +40,20 @@ TITLES = {
 }
 
 
+OF_EACH_TARGET = ("r2", "rmse", "mae", "bias")
+"""Metrics that are measured of each of several targets."""
+
+
 def metric_title(name: str) -> str:
-    """Return a metric's title; of a plugin's metric, its name with spaces."""
+    """Return a metric's title; of a plugin's metric, its name with spaces.
+
+    Examples
+    --------
+    >>> metric_title("r2"), metric_title("rmse_heating"), metric_title("my_metric")
+    ('R²', 'RMSE of heating', 'my metric')
+
+    """
+    metric, _, target = name.partition("_")
+    if metric in OF_EACH_TARGET and target:
+        return f"{TITLES[metric]} of {target}"
     return TITLES.get(name, name.replace("_", " "))

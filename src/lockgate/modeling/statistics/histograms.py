@@ -18,7 +18,7 @@ from lockgate.data.columns.frames import cell_texts
 from lockgate.data.columns.personal import is_personal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
 
     import pandas as pd
 
@@ -49,7 +49,10 @@ SCORES = "(score)"
 
 
 def build_reference(
-    columns: Columns, schema: Schema, backend: Backend, scores: ArrayLike | None = None
+    columns: Columns,
+    schema: Schema,
+    backend: Backend,
+    scores: Mapping[str, np.ndarray] | None = None,
 ) -> ReferenceCounts:
     """Choose bins for each feature and count the training rows into them.
 
@@ -61,8 +64,9 @@ def build_reference(
         Kinds of the columns.
     backend : Backend
         Backend to count on.
-    scores : array, shape (n,), optional
-        The model's predictions for rows that it was not fitted on; texts are categories.
+    scores : mapping of str to array of shape (n,), optional
+        The model's predictions for rows that it was not fitted on, as `select_monitored_output`
+        returns them; texts are categories.
 
     """
     counts = []
@@ -75,17 +79,18 @@ def build_reference(
                 column.name, "ordered", edges, values=VALUES.get(column.kind, "number")
             )
         counts.append(count_into_bins(empty, columns[column.name], backend))
-    score_counts = None
-    if scores is not None:
-        score_counts = count_into_bins(_choose_score_bins(np.asarray(scores)), scores, backend)
+    score_counts = [
+        count_into_bins(_choose_score_bins(name, values), values, backend)
+        for name, values in (scores or {}).items()
+    ]
     n = counts[0].n if counts else 0
-    return ReferenceCounts(tuple(counts), score_counts, n)
+    return ReferenceCounts(tuple(counts), tuple(score_counts), n)
 
 
-def _choose_score_bins(scores: np.ndarray) -> BinCounts:
+def _choose_score_bins(name: str, scores: np.ndarray) -> BinCounts:
     if scores.dtype == object:
-        return BinCounts(SCORES, "nominal", categories=tuple(sorted(set(scores.tolist()))))
-    return BinCounts(SCORES, "ordered", _choose_edges(_convert_to_floats(scores)))
+        return BinCounts(name, "nominal", categories=tuple(sorted(set(scores.tolist()))))
+    return BinCounts(name, "ordered", _choose_edges(_convert_to_floats(scores)))
 
 
 def count_all_columns(frame: pd.DataFrame, leave_out: Collection[str]) -> tuple[BinCounts, ...]:
@@ -143,19 +148,28 @@ def _countable(
     return "text", np.array(cell_texts(values), dtype=object)
 
 
-def select_monitored_output(output: Output, task: str) -> np.ndarray | None:
-    """Return the predictions to monitor: values, clusters, or scores of two classes, or None."""
+def select_monitored_output(
+    output: Output, task: str, targets: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
+    """Return the predictions to monitor: values, clusters, or scores of two classes, by name.
+
+    Of several `targets` they are the values of each; of several classes there are none.
+    """
     if task == "clustering":
-        return np.array([category_text(label) for label in output.label.tolist()], dtype=object)
+        texts = [category_text(label) for label in output.label.tolist()]
+        return {SCORES: np.array(texts, dtype=object)}
+    if task == "multioutput":
+        named = zip(targets, output.label.T, strict=True)
+        return {f"{SCORES} {target}": values for target, values in named}
     values = output.label if task == "regression" else output.score
-    return None if values is None or np.ndim(values) > 1 else values
+    return {} if values is None or np.ndim(values) > 1 else {SCORES: values}
 
 
 def count_window(
     reference: ReferenceCounts,
     columns: Columns,
     backend: Backend,
-    scores: ArrayLike | None = None,
+    scores: Mapping[str, np.ndarray] | None = None,
     rows: pd.DataFrame | None = None,
 ) -> dict[str, BinCounts]:
     """Count a window's columns into the bins of the reference; `rows` have those not read, too."""
@@ -163,8 +177,9 @@ def count_window(
         bins.column: count_into_bins(bins, columns[bins.column], backend)
         for bins in reference.columns
     }
-    if reference.scores is not None and scores is not None:
-        counts[SCORES] = count_into_bins(reference.scores, scores, backend)
+    if scores is not None:
+        for bins in reference.scores:
+            counts[bins.column] = count_into_bins(bins, scores[bins.column], backend)
     for bins in reference.unread:
         if rows is not None and bins.column in rows:
             kind, values = _countable(rows[bins.column])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import clone
 
-from lockgate.contract.recipes import UNSUPERVISED, Recipe
+from lockgate.contract.recipes import NUMERIC, UNSUPERVISED, Recipe
 from lockgate.contract.search import PartialFit, Trial
 from lockgate.contract.tables import Fold, Table
 from lockgate.errors import DataError
@@ -51,8 +51,8 @@ class CrossValidation:
         if not recipe.steps:
             raise ValueError("the recipe has no steps; expected the cell rules of the host")
         self._recipe, self._train, self._folds, self._metric = recipe, train, folds, metric
-        supervised = recipe.task not in UNSUPERVISED
-        labels = np.unique(train.target).tolist() if supervised else []
+        has_classes = recipe.task not in (*UNSUPERVISED, *NUMERIC)
+        labels = np.unique(train.target).tolist() if has_classes else []
         classes = order_classes(labels, positive)
         if recipe.task == "anomaly":
             classes = ANOMALY_CLASSES

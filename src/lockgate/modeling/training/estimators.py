@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.prediction import Output
-from lockgate.contract.recipes import TWO_CLASSES
+from lockgate.contract.recipes import NUMERIC, TWO_CLASSES
 from lockgate.data.columns.categories import category_text
 from lockgate.errors import UsageError
 from lockgate.modeling.training.quantiles import quantile_of
@@ -141,7 +141,7 @@ def predict_output(
         An estimator with ``predict_proba``, or ``predict`` for a regression.
     features : pandas.DataFrame, shape (n, features)
         Features as the schema declares them.
-    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
+    task : {"binary", "multiclass", "regression", "multioutput", "clustering", "anomaly"}
         Task of the model.
     classes : sequence
         Labels in the order of the scores.
@@ -149,7 +149,7 @@ def predict_output(
         Score from which the positive class is predicted; 0.5 by default.
 
     """
-    if task == "regression":
+    if task in NUMERIC:
         values = np.asarray(estimator.predict(features), dtype=float)
         return Output(values, quantile=quantile_of(estimator))
     if task == "clustering":

@@ -12,7 +12,7 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from lockgate.contract.recipes import UNSUPERVISED, Fidelity, Recipe
+from lockgate.contract.recipes import UNSUPERVISED, WITHOUT_SCORES, Fidelity, Recipe
 from lockgate.contract.tables import Table
 from lockgate.errors import DataError, PluginFailed
 from lockgate.modeling.metrics.losses import compute_loss, truth_of
@@ -61,8 +61,7 @@ def check_recipe(recipe: Recipe, plugin_name: str) -> None:
         check_params(recipe, params, f"the portfolio of {plugin_name}")
     if recipe.fidelity is not None:
         _check_fidelity(recipe, recipe.fidelity, plugin_name)
-    scores = recipe.task not in ("regression", "clustering")
-    if scores and not hasattr(recipe.estimator, "predict_proba"):
+    if recipe.task not in WITHOUT_SCORES and not hasattr(recipe.estimator, "predict_proba"):
         name = type(recipe.estimator).__name__
         raise PluginFailed(
             f"{plugin_name} returned {name}, which has no predict_proba; scores need it"

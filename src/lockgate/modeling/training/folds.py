@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from lockgate.contract.prediction import Output
-from lockgate.contract.recipes import UNSUPERVISED, Recipe
+from lockgate.contract.recipes import UNSUPERVISED, WITHOUT_SCORES, Recipe
 from lockgate.contract.tables import Fold, Table
 from lockgate.modeling.metrics.losses import class_indices, compute_loss, truth_of
 from lockgate.modeling.training.anomaly_detector import ANOMALY_CLASSES
@@ -33,7 +33,7 @@ class PreparedFold:
     ----------
     inputs, held_inputs : ndarray or sparse matrix, shape (rows, features)
         Inputs of the estimator.
-    target : ndarray, shape (rows,), or None
+    target : ndarray, shape (rows,) or (rows, targets), or None
         Actual values of the rows to fit on; None for a task without a target.
     held_truth : ndarray, shape (rows,) or (rows, axes)
         What predictions are measured against; see `truth_of`.
@@ -71,8 +71,7 @@ class FoldLoss:
 
     def __call__(self, estimator: BaseEstimator, fold: PreparedFold) -> float:
         """Return the loss of a fitted estimator; NaN where the metric is undefined."""
-        labels_alone = self.task in ("regression", "clustering")
-        predict = estimator.predict if labels_alone else estimator.predict_proba
+        predict = estimator.predict if self.task in WITHOUT_SCORES else estimator.predict_proba
         return self.of_predictions(predict(fold.held_inputs), estimator, fold)
 
     def of_predictions(
@@ -95,7 +94,7 @@ class FoldLoss:
         )
 
     def _output(self, predictions: np.ndarray, estimator: BaseEstimator) -> Output:
-        if self.task in ("regression", "clustering"):
+        if self.task in WITHOUT_SCORES:
             return Output(predictions, quantile=self.quantile)
         if self.task == "anomaly":
             return output_of_scores(predictions[:, 1], self.task, ANOMALY_CLASSES)

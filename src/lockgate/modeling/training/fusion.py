@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from lockgate.contract.recipes import UNSUPERVISED, Candidate, Recipe
+from lockgate.contract.recipes import NOT_FUSED, Candidate, Recipe
 from lockgate.errors import SettingError, UsageError
 from lockgate.modeling.training.fitting import clone_steps, split_params
 from lockgate.modeling.training.quantiles import quantile_of
@@ -111,7 +111,7 @@ def fuse(
 def check_fusion(recipes: Mapping[str, Recipe], method: str, *, grouped: bool = False) -> None:
     """Refuse what `fuse` would refuse, before the members are searched."""
     task = next(iter(recipes.values())).task
-    if task in UNSUPERVISED:
+    if task in NOT_FUSED:
         raise UsageError(f"models of the task {task} cannot be fused: choose a single model")
     if method == "stack" and grouped:
         raise UsageError(
@@ -171,7 +171,7 @@ def _member(recipe: Recipe, params: Mapping[str, Any]) -> Member:
 
 
 def _ensemble(task: str, members: Sequence[tuple[str, Member]], method: str) -> BaseEstimator:
-    if method == "vote" and task != "regression":
+    if method == "vote":
         return VoteShares(list(members))
     if method == "stack":
         if task == "regression":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.base import clone
 
-from lockgate.contract.recipes import Fidelity
+from lockgate.contract.recipes import NUMERIC, Fidelity
 from lockgate.errors import PluginFailed
 from lockgate.modeling.training.folds import FoldLoss, PreparedFold
 
@@ -66,7 +66,7 @@ class ContinuedFit:
             and "warm_start" in estimator.get_params()
             and not _stops_early(estimator)
         )
-        self._predict = "predict" if loss.task == "regression" else "predict_proba"
+        self._predict = "predict" if loss.task in NUMERIC else "predict_proba"
         self._staged = hasattr(estimator, f"staged_{self._predict}")
         self._patience = patience if self._staged else None
         self._limit = None if limit is None else operator.index(limit)

@@ -56,6 +56,9 @@ def quantile_of(estimator: BaseEstimator) -> float | None:
         return _common([member for _, member in model.estimators if member != "drop"])
     if "BaggingRegressor" in kinds and params["estimator"] is not None:
         return quantile_of(params["estimator"])
+    if kinds & {"MultiOutputRegressor", "RegressorChain"}:
+        _check_each_target(params)
+        return None
     if "StackingRegressor" in kinds and params["final_estimator"] is not None:
         return quantile_of(params["final_estimator"])
     losses = {str(params.get(name)) for name in ("loss", "objective", "application", "app")}
@@ -72,6 +75,15 @@ def _common(members: list[BaseEstimator]) -> float | None:
             "average: fit members of the same quantile"
         )
     return quantiles.pop()
+
+
+def _check_each_target(params: dict[str, Any]) -> None:
+    inner = params.get("estimator", params.get("base_estimator"))
+    if hasattr(inner, "get_params") and quantile_of(inner) is not None:
+        raise UsageError(
+            "quantiles of several targets: fit and pack a model for each target, so that it can "
+            "say which quantile it predicts"
+        )
 
 
 def _behind_transform(params: dict[str, Any]) -> float | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lockgate.contract.evaluation import EvaluateRequest, Metric, ValueMatrix
-from lockgate.contract.recipes import UNSUPERVISED
+from lockgate.contract.recipes import NUMERIC, UNSUPERVISED
 from lockgate.contract.settings import check
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.data_contract.counts import Violation
@@ -101,8 +101,8 @@ def model_bytes(bundle: Bundle) -> int:
     return sum((bundle.path / name).stat().st_size for name in bundle.manifest.model)
 
 
-def keep_labelled(frame: pd.DataFrame, target: str | None, where: str) -> pd.DataFrame:
-    """Return the rows whose target is known, all without one; `where` names their source.
+def keep_labelled(frame: pd.DataFrame, targets: Sequence[str], where: str) -> pd.DataFrame:
+    """Return the rows whose targets are known, all without any; `where` names their source.
 
     Raises
     ------
@@ -110,14 +110,16 @@ def keep_labelled(frame: pd.DataFrame, target: str | None, where: str) -> pd.Dat
         If the target column is missing, or has no value at all.
 
     """
-    if target is None:
+    if not targets:
         return frame
-    if target not in frame:
-        hint = nearest(str(target), map(str, frame.columns))
-        raise SchemaViolation([f"target column {target} is missing{hint}"])
-    known = frame[frame[target].notna()].reset_index(drop=True)
+    for target in targets:
+        if target not in frame:
+            hint = nearest(str(target), map(str, frame.columns))
+            raise SchemaViolation([f"target column {target} is missing{hint}"])
+    known = frame[frame[list(targets)].notna().all(axis=1)].reset_index(drop=True)
     if not len(known):
-        raise SchemaViolation([f"{where}: no row has a value in target column {target}"])
+        columns = " and ".join(targets)
+        raise SchemaViolation([f"{where}: no row has a value in target column {columns}"])
     return known
 
 
@@ -135,21 +137,21 @@ def table_of(bundle: Bundle, known: pd.DataFrame) -> Table:
     from lockgate.data.conform import conform_to_schema
 
     schema = bundle.manifest.schema
-    target = schema.target
-    if target is None and bundle.manifest.task not in UNSUPERVISED:
+    targets = schema.targets
+    if not targets and bundle.manifest.task not in UNSUPERVISED:
         raise SchemaViolation(
             [
                 "the bundle does not name its target, so that it cannot be evaluated: pack the "
                 "model with y"
             ]
         )
-    if target is not None and target not in known:
-        raise SchemaViolation([f"target column {target} is missing"])
-    if bundle.manifest.task == "regression" and not pd.api.types.is_numeric_dtype(known[target]):
-        raise SchemaViolation([f"target column {target} is not numeric"])
+    for target in targets:
+        if target not in known:
+            raise SchemaViolation([f"target column {target} is missing"])
+        if bundle.manifest.task in NUMERIC and not pd.api.types.is_numeric_dtype(known[target]):
+            raise SchemaViolation([f"target column {target} is not numeric"])
     features = conform_to_schema(known, schema)
-    for role in ("target", "group", "weight"):
-        name = getattr(schema, role)
+    for name in (*targets, schema.group, schema.weight):
         if name is not None and name in known:
             features[name] = known[name]
     role_columns = {role: getattr(schema, role) for role in ("group", "weight")}
@@ -164,7 +166,7 @@ def read_rows(path: Path, schema: Schema) -> pd.DataFrame:
     from lockgate.data.io.frames import read_frame
 
     frame = read_frame(path, schema.columns, schema.csv)
-    return keep_labelled(frame, schema.target, str(path))
+    return keep_labelled(frame, schema.targets, str(path))
 
 
 def estimates(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:

@@ -171,6 +171,11 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(
             f"{path} is damaged: {manifest.region} is not a region of a {manifest.task} model"
         )
+    targets = manifest.schema.targets
+    if (manifest.task == "multioutput") != (len(targets) > 1):
+        raise BundleError(
+            f"{path} is damaged: a {manifest.task} model of {len(targets)} targets, {targets}"
+        )
     quantile = manifest.quantile
     if quantile is not None and not (manifest.task == "regression" and 0 < quantile < 1):
         raise BundleError(f"{path} is damaged: a {manifest.task} model of the quantile {quantile}")

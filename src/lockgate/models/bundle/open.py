@@ -109,7 +109,7 @@ class Bundle:
         return output.class_scores()
 
     def predict_frame(self, columns: Columns, **options: Any) -> pd.DataFrame:
-        """Return predictions as a table: label, or value, and the score of each class by its name.
+        """Return predictions as a table: label or values, and the score of each class by its name.
 
         Where the rows are a DataFrame, theirs is the index.
         """
@@ -117,7 +117,7 @@ class Bundle:
 
         output = self.predict(columns, **options)
         return pd.DataFrame(
-            output.columns(self.classes),
+            output.columns(self.classes, self.manifest.schema.targets),
             index=columns.index if isinstance(columns, pd.DataFrame) else None,
         )
 

@@ -184,7 +184,8 @@ class TableModel:
     def _empty(self, rows: int) -> Output:
         """Return undefined predictions for rows that were all rejected."""
         several = (rows, len(self.classes)) if len(self.classes) > 2 else (rows,)
-        label = np.array([self.classes[0]] * rows) if self.classes else np.full(rows, np.nan)
+        values = np.full(self._label_shape(rows), np.nan)
+        label = np.array([self.classes[0]] * rows) if self.classes else values
         score = np.full(several, np.nan) if "score" in self.outputs else None
         margin = np.full(rows, np.nan) if "margin" in self.outputs else None
         return Output(label, score, margin)
@@ -201,7 +202,11 @@ class TableModel:
         for name in ("score", "margin"):
             value = getattr(output, name)
             arrays[name] = None if value is None else np.asarray(value, dtype=float)
-        expected = {"label": ((rows,),), "score": (several,), "margin": ((rows,), several)}
+        expected = {
+            "label": (self._label_shape(rows),),
+            "score": (several,),
+            "margin": ((rows,), several),
+        }
         for name, array in arrays.items():
             if array is not None and array.shape not in expected[name]:
                 raise PluginFailed(
@@ -214,6 +219,10 @@ class TableModel:
             arrays["label"] = np.asarray(self.classes)[(score >= self.threshold).astype(int)]
         arrays["label"] = self._check_label(arrays["label"])
         return Output(**arrays)
+
+    def _label_shape(self, rows: int) -> tuple[int, ...]:
+        targets = len(self.schema.targets)
+        return (rows, targets) if self.task == "multioutput" else (rows,)
 
     def _check_label(self, label: np.ndarray) -> np.ndarray:
         """Return labels as the classes that they are equal to, or values as doubles."""

@@ -166,6 +166,8 @@ def _finish_model(trace: Trace, estimator: BaseEstimator, outcome: ConvertedMode
     builder.inputs = [builder.inputs[source] for source in used_sources]
     count = len(outcome.classes)
     task = "regression" if not count else "binary" if count == 2 else "multiclass"
+    if task == "regression" and builder.width(outcome.label) > 1:
+        task = "multioutput"
     if predicts_clusters(estimator):
         task = "clustering"
     elif detects_anomalies(estimator):

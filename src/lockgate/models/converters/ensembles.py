@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lockgate.contract.conversion import ConvertedModel
 from lockgate.models.converters.meta_estimators import convert_model
 from lockgate.models.converters.outputs import by_score, plain_classes, probabilities, value_of
@@ -122,6 +124,26 @@ def _convert_bag(trace: Trace, est: BaseEstimator, columns: list[Column]) -> lis
     ]
 
 
+def value_per_target(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """One model per target."""
+    members = [
+        convert_model(trace, f"target-{k}", estimator, columns)
+        for k, estimator in enumerate(trace.attribute(est, "estimators_"))
+    ]
+    return value_of(trace.builder.add(numeric.Concat, *[member.label for member in members]))
+
+
+def chain(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """One model per target, each on the columns and the values of those before it."""
+    columns = list(columns)
+    values: list[int] = []
+    for k, estimator in enumerate(trace.attribute(est, "estimators_")):
+        values.append(convert_model(trace, f"target-{k}", estimator, columns).label)
+        columns += trace.columns_of(values[-1])
+    in_order = [values[k] for k in np.argsort(est.order_).tolist()]
+    return value_of(trace.builder.add(numeric.Concat, *in_order))
+
+
 def one_against_rest(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """One model per class against all others."""
     trace.require(not est.multilabel_, "several labels per row; fit one model per label")
@@ -152,7 +174,9 @@ ENSEMBLES = {
     "lockgate.VoteShares": vote_shares,
     "sklearn.BaggingClassifier": bagging_classifier,
     "sklearn.BaggingRegressor": bagging_regressor,
+    "sklearn.MultiOutputRegressor": value_per_target,
     "sklearn.OneVsRestClassifier": one_against_rest,
+    "sklearn.RegressorChain": chain,
     "sklearn.StackingClassifier": stacking,
     "sklearn.StackingRegressor": stacking,
     "sklearn.VotingClassifier": voting_classifier,

@@ -114,10 +114,7 @@ def discriminant(trace: Trace, est: BaseEstimator, columns: list[Column]) -> Con
 
 
 def linear_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
-    """A weighted sum."""
-    weights = np.asarray(trace.attribute(est, "coef_"))
-    flat = weights.ndim == 1 or weights.shape[0] == 1
-    trace.require(flat, "several targets at once; fit one model per target")
+    """A weighted sum, or one for each of several targets."""
     return value_of(_margin(trace, est, columns))
 
 
@@ -246,7 +243,6 @@ def network_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) 
 
 def network_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """A network of layers."""
-    trace.require(est.n_outputs_ == 1, "several targets at once; fit one model per target")
     value = _network(trace, est, columns)
     if getattr(est, "loss", "squared_error") == "poisson":
         value = trace.builder.add(numeric.Apply, value, function="exp")
@@ -279,6 +275,10 @@ REGRESSORS = (
     "LassoLarsIC",
     "LinearRegression",
     "LinearSVR",
+    "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV",
+    "MultiTaskLasso",
+    "MultiTaskLassoCV",
     "OrthogonalMatchingPursuit",
     "OrthogonalMatchingPursuitCV",
     "PassiveAggressiveRegressor",

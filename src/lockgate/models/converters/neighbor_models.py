@@ -79,9 +79,7 @@ def neighbor_classifier(trace: Trace, est: BaseEstimator, columns: list[Column])
 def neighbor_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """The mean of the nearest training rows."""
     target = np.asarray(trace.attribute(est, "_y"), float)
-    target = target.reshape(len(target), -1)
-    trace.require(target.shape[1] == 1, "several targets at once; fit one model per target")
-    return value_of(_nearest(trace, est, columns, target))
+    return value_of(_nearest(trace, est, columns, target.reshape(len(target), -1)))
 
 
 def neighbor_imputer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.prediction import Output
+from lockgate.contract.recipes import NUMERIC
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import LockgateError, NotCovered, SchemaViolation
@@ -278,7 +279,8 @@ def _compare_rows(
     tolerance: float,
 ) -> _Compared:
     inputs = as_fitted(estimator, frame)
-    label = np.asarray(estimator.predict(inputs)).reshape(-1)
+    label = np.asarray(estimator.predict(inputs))
+    label = label.reshape(-1) if output.label.ndim == 1 else label
     differs, close = np.zeros(len(frame), bool), np.zeros(len(frame), bool)
     gap = np.full(len(frame), np.inf)  # between the most probable classes
     distances, ours, expected = np.zeros(len(frame)), output.label, label
@@ -288,7 +290,7 @@ def _compare_rows(
     exchanged = len(labels) == 2 and list(packed.classes) == labels[::-1]
     if hasattr(estimator, "predict_proba") and output.score is None and packed.classes:
         raise NotCovered("the original has probabilities, and the written model has none")
-    if packed.task == "regression":
+    if packed.task in NUMERIC:
         distances = relative_distances(output.label, label)
     else:
         differs = output.label != label

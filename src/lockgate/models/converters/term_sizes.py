@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lockgate.contract.recipes import NUMERIC
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.models.packed.format.forest import Forest
@@ -57,7 +58,7 @@ def rounding_bound(model: object, frame: pd.DataFrame) -> Array:
         return bound
     cells, rows = read_columns(model.inputs, frame, RejectedRows())
     answers, header = model.header.answers, model.header
-    index = answers.label if header.task == "regression" else answers.score
+    index = answers.label if header.task in NUMERIC else answers.score
     if index is None:
         index = answers.margin
     if index is None:
@@ -67,7 +68,7 @@ def rounding_bound(model: object, frame: pd.DataFrame) -> Array:
         size = np.nan_to_num(sizes.of(index).max(axis=0, initial=0.0), posinf=0.0)
     has_trees = any(isinstance(op, Forest) for op in header.ops)
     bound = size * max(ROUNDINGS, header.tolerance if has_trees else 0.0)
-    is_probability = answers.score is not None and header.task != "regression"
+    is_probability = answers.score is not None and header.task not in NUMERIC
     return np.asarray(np.minimum(bound, LARGEST_OF_PROBABILITIES) if is_probability else bound)
 
 

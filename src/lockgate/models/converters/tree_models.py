@@ -49,19 +49,21 @@ def allows_missing(est: BaseEstimator) -> bool:
     return bool(est.__sklearn_tags__().input_tags.allow_nan)
 
 
-def _one_output(trace: Trace, est: BaseEstimator) -> None:
-    trace.require(est.n_outputs_ == 1, "several targets at once; fit one model per target")
-
-
 def _trees_of(
     trace: Trace, est: BaseEstimator, columns: list[Column], trees: list[BaseEstimator]
 ) -> tuple[int, TreeArrays]:
     if not allows_missing(est):
         trace.require_no_missing(columns)
-    parts = [sklearn_tree(tree.tree_, tree.tree_.value[:, 0, :]) for tree in trees]
+    parts = [sklearn_tree(tree.tree_, _leaf_values(tree)) for tree in trees]
     op = trace.numbers(columns)
     trace.short.add(op)  # scikit-learn rounds to 32 bits, and rejects what does not fit
     return op, TreeArrays.concatenate(parts)
+
+
+def _leaf_values(tree: BaseEstimator) -> np.ndarray:
+    """Return a tree's shares of classes, or the values of its targets, shape (nodes, outputs)."""
+    value: np.ndarray = tree.tree_.value
+    return value[:, 0, :] if tree.n_outputs_ == 1 else value[:, :, 0]
 
 
 def tree_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
@@ -77,14 +79,14 @@ def forest_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -
 def _voting(
     trace: Trace, est: BaseEstimator, columns: list[Column], trees: list[BaseEstimator]
 ) -> ConvertedModel:
-    _one_output(trace, est)
+    trace.require(est.n_outputs_ == 1, "classes of several targets; fit one model per target")
     op, tree_arrays = _trees_of(trace, est, columns, trees)
     share = add_forest(trace.builder, op, tree_arrays, len(est.classes_), divide=len(trees))
     return by_score(trace, est.classes_, share)
 
 
 def tree_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
-    """One tree's value."""
+    """One tree's value, or values."""
     return _mean(trace, est, columns, [est])
 
 
@@ -96,9 +98,9 @@ def forest_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) ->
 def _mean(
     trace: Trace, est: BaseEstimator, columns: list[Column], trees: list[BaseEstimator]
 ) -> ConvertedModel:
-    _one_output(trace, est)
     op, tree_arrays = _trees_of(trace, est, columns, trees)
-    return value_of(add_forest(trace.builder, op, tree_arrays, 1, divide=len(trees)))
+    outputs = est.n_outputs_
+    return value_of(add_forest(trace.builder, op, tree_arrays, outputs, divide=len(trees)))
 
 
 def gradient_boosting(trace: Trace, est: BaseEstimator, columns: list[Column]) -> tuple[int, int]:

@@ -68,7 +68,7 @@ def assemble(
 
     _refuse_other_folder(path)
     check_threshold(threshold, tune)
-    check_coverage(coverage, tune)
+    check_coverage(coverage, tune, task)
     if contract is not None:
         for part, rows in (("the rows", table), ("rows of tune", tune), ("rows of test", test)):
             if rows is not None:
@@ -102,7 +102,7 @@ def assemble(
         if test is not None:
             metrics = _evaluate(predictor, test, score_threshold, region, quantile)
         reference = build_reference(
-            features, schema, numpy_backend(), select_monitored_output(output, task)
+            features, schema, numpy_backend(), select_monitored_output(output, task, schema.targets)
         )
         declared = dict(lineage or {})
         card = render_card(
@@ -171,14 +171,19 @@ def check_threshold(threshold: float | str | None, tune: object) -> None:
         raise UsageError(f"threshold is {threshold}, expected a number from 0 to 1")
 
 
-def check_coverage(coverage: object, tune: object) -> None:
-    """Raise a `UsageError` for a share outside 0 to 1, or without rows to measure on."""
+def check_coverage(coverage: object, tune: object, task: str = "") -> None:
+    """Raise a `UsageError` for a share outside 0 to 1, missing rows, or several targets."""
     if coverage is None:
         return
     if not isinstance(coverage, numbers.Real) or not 0 < float(coverage) < 1:
         raise UsageError(f"coverage is {coverage!r}, expected a number between 0 and 1")
     if tune is None:
         raise UsageError("coverage needs rows that the model was not fitted on: pass tune=(X, y)")
+    if task == "multioutput":
+        raise UsageError(
+            "coverage: several targets have no prediction intervals; pack a model for each target "
+            "that needs them"
+        )
 
 
 def _accepted_rows(model: Model, table: Table) -> pd.DataFrame:

@@ -55,8 +55,8 @@ def format_host(name: str) -> Host:
     return host
 
 
-def task_of(estimator: BaseEstimator) -> tuple[str, tuple[Any, ...]]:
-    """Return what a fitted estimator predicts, and its classes."""
+def task_of(estimator: BaseEstimator, target_count: int = 1) -> tuple[str, tuple[Any, ...]]:
+    """Return what an estimator that was fitted on so many targets predicts, and its classes."""
     from sklearn.base import is_classifier
 
     from lockgate.modeling.training.estimators import (
@@ -74,7 +74,7 @@ def task_of(estimator: BaseEstimator) -> tuple[str, tuple[Any, ...]]:
     except (AttributeError, TypeError):  # not one of scikit-learn's classes
         classifies = hasattr(estimator, "classes_")
     if not classifies:
-        return "regression", ()
+        return ("multioutput" if target_count > 1 else "regression"), ()
     classes = get_classes(estimator)
     return ("binary" if len(classes) == 2 else "multiclass"), classes
 

@@ -63,8 +63,8 @@ def pack(
     X : DataFrame, Series of texts, or array, shape (n, features)
         The rows that it was fitted on, or a sample of them: its inputs, the
         reference for monitors and the probe rows are taken from here.
-    y : Series or array, shape (n,), optional
-        Its target; the name of the series becomes the name of the target.
+    y : Series, frame or array, shape (n,) or (n, targets), optional
+        Its target, or the numbers of several; their names become those of the targets.
     name : str
         Name of the model.
     path : path-like, optional
@@ -131,7 +131,7 @@ def pack(
     check_fitted(estimator)
     table, frame = table_from(X, y, estimator=estimator)
     check_sparse(estimator, X)
-    task, classes = task_of(estimator)
+    task, classes = task_of(estimator, len(table.schema.targets))
     classes = order_classes(classes, "" if positive is None else category_text(positive))
     request = WriteRequest(
         estimator=estimator,
@@ -143,6 +143,7 @@ def pack(
     written = write_model(host, format, request)
     if MODEL in written.files:  # a packed model says what it predicts
         model = PackedModel(written.files[MODEL])
+        check_target_count(table.schema, model)
         request = dataclasses.replace(request, task=model.task, classes=model.classes)
     parity = check_written(host, format, request, written)
     tables = {
@@ -168,6 +169,21 @@ def pack(
         quantile=quantile_of(estimator),
         **tables,
     )
+
+
+def check_target_count(schema: Schema, model: PackedModel) -> None:
+    """Raise a `UsageError` unless the rows have as many targets as the model predicts values."""
+    count, names = model.target_count, schema.targets
+    if count > 1 and not names:
+        raise UsageError(
+            f"the model predicts {count} values for each row: pass the targets, whose names "
+            "become those of the values (y, a frame with a column for each)"
+        )
+    if names and len(names) != count:
+        raise UsageError(
+            f"{len(names)} targets were passed ({', '.join(names)}), and the model predicts "
+            f"{count}: pass those that it was fitted on, in their order"
+        )
 
 
 def _read_contract(contract: DataContract | str | Path | None) -> DataContract | None:
@@ -257,6 +273,7 @@ def write_packed(
     from lockgate.data.schema import fit_schema
 
     model = PackedModel(raw)
+    check_target_count(table.schema, model)
     for subject, part in (("the target", table), ("tune", tune), ("test", test)):
         if part is not None:
             check_target(subject, part, model.task, model.classes)

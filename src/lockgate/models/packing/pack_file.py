@@ -41,8 +41,8 @@ class PackJob(msgspec.Struct, frozen=True):
     ----------
     model, data : str
         Paths of the model and of rows that it was fitted on.
-    target : str or None
-        Column that it predicts.
+    targets : tuple of str
+        Columns that it predicts, none for clusters and anomalies.
     trusted : bool
         Whether the user trusts the origin of the model file.
     prove : bool
@@ -58,7 +58,7 @@ class PackJob(msgspec.Struct, frozen=True):
 
     model: str
     data: str
-    target: str | None
+    targets: tuple[str, ...]
     trusted: bool
     prove: bool
     csv: CSVFormat | None = None
@@ -188,13 +188,13 @@ def pack_model_file(
     name = name or Path(job.model).stem
     inputs = PackedModel(raw).inputs
     tables = {
-        key: read_table_of(file, result.features, job.target, inputs, job.csv)
+        key: read_table_of(file, result.features, job.targets, inputs, job.csv)
         for key, file in (("tune", tune), ("test", test))
         if file is not None
     }
     return write_packed(
         raw,
-        read_table_of(Path(job.data), result.features, job.target, inputs, job.csv),
+        read_table_of(Path(job.data), result.features, job.targets, inputs, job.csv),
         path=path or Path(name),
         name=name,
         threshold=threshold,
@@ -245,15 +245,15 @@ def _pack(job: PackJob, folder: Path) -> PackResult:
     from lockgate.models.packing.row_files import read_as_fitted, read_as_written
 
     frame = read_as_fitted(Path(job.data), job.csv, job.kinds)
-    if job.target is not None and job.target not in frame:
-        raise UsageError(f"unknown column {job.target}: {job.data} does not have it")
+    if unknown := [name for name in job.targets if name not in frame]:
+        raise UsageError(f"unknown column {unknown[0]}: {job.data} does not have it")
     try:
         estimator = _open_estimator(job)
     except LockgateError:
         raise
     except Exception as error:
         raise BundleError(_cannot_be_opened(job.model, error)) from error
-    features = [str(name) for name in frame if name != job.target]
+    features = [str(name) for name in frame if name not in job.targets]
     if names_for(estimator, features):
         features = list(columns_by_fitted_name(estimator, features, job.data).values())
     else:

@@ -25,7 +25,7 @@ __all__ = ["detect_form", "read_as_fitted", "read_as_written", "read_table_of"]
 def read_table_of(
     path: Path,
     features: list[str],
-    target: str | None,
+    targets: Sequence[str],
     inputs: Sequence[ColumnInput],
     csv: CSVFormat | None,
 ) -> Table:
@@ -38,10 +38,11 @@ def read_table_of(
     ]
     csv = None if is_parquet(path) else csv or CSVFormat()
     frame = read_frame(path, columns, csv)
-    missing = [name for name in [*features, *([target] if target else [])] if name not in frame]
+    missing = [name for name in [*features, *targets] if name not in frame]
     if missing:
         raise UsageError(f"{path} has no column {', '.join(missing)}")
-    table = table_from(frame[features], frame[target] if target else None)[0]
+    y = frame[list(targets)] if targets else None
+    table = table_from(frame[features], y)[0]
     if csv is None:
         return table
     return dataclasses.replace(table, schema=dataclasses.replace(table.schema, csv=csv))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from lockgate.contract.recipes import UNSUPERVISED
+from lockgate.contract.recipes import NUMERIC, UNSUPERVISED
 from lockgate.contract.tables import Table
 from lockgate.data.columns.sources import column_name
 from lockgate.errors import DataError, NotCovered, SchemaViolation
@@ -100,16 +100,16 @@ def check_target(subject: str, table: Table, task: str, classes: Sequence[Any]) 
     """
     if table.schema.target is None or task in UNSUPERVISED:
         return
-    values = table.frame[table.schema.target]
-    missing = int(values.isna().sum())
+    missing = int(table.frame[list(table.schema.targets)].isna().sum().sum())
     if missing:
         raise DataError(f"{subject}: {missing} values of the target are missing; leave them out")
-    if task == "regression":
-        if table.schema[table.schema.target].kind not in ("number", "integer", "boolean"):
+    if task in NUMERIC:
+        kinds = {table.schema[name].kind for name in table.schema.targets}
+        if not kinds <= {"number", "integer", "boolean"}:
             raise DataError(f"{subject}: the model predicts numbers, and the target holds others")
         return
     try:
-        class_indices(values.to_numpy(), classes)
+        class_indices(table.target, classes)
     except SchemaViolation as error:
         raise DataError(f"{subject}: {error.problems[0]}") from None
 
@@ -119,7 +119,7 @@ def table_from(
     y: ArrayLike | None = None,
     *,
     estimator: BaseEstimator | None = None,
-    target: str | None = None,
+    target: str | tuple[str, ...] | None = None,
 ) -> tuple[Table, pd.DataFrame]:
     """Make a table of rows as an estimator takes them, and a frame for its predictions.
 
@@ -127,12 +127,12 @@ def table_from(
     ----------
     X : DataFrame, Series, array, sparse matrix or list, shape (n, features)
         The rows.
-    y : array-like, shape (n,), optional
-        The target.
+    y : array-like, shape (n,) or (n, targets), optional
+        The target, or the numbers of several.
     estimator : fitted estimator, optional
         The model. It gives names to the columns of an array, and the order to those of a frame.
-    target : str, optional
-        Name of the target; by default that of `y`.
+    target : str or tuple of str, optional
+        Name of the target, or names of several; by default those of `y`.
 
     Returns
     -------
@@ -160,15 +160,33 @@ def table_from(
         target = None
     else:
         values = np.asarray(y)
-        if values.ndim == 2 and values.shape[1] > 1:
-            raise NotCovered("several targets at once; fit one model per target")
-        values = values.reshape(-1)
         if len(values) != len(frame):
             raise DataError(f"y: expected {len(frame)} values, as X has rows, got {len(values)}")
-        target = target or _name_target(getattr(y, "name", None), values, frame)
-        with_target = frame.assign(**{target: values})
+        if values.ndim == 2 and values.shape[1] > 1:
+            target = target or _name_targets(y, values.shape[1])
+            if len(target) != values.shape[1]:
+                raise DataError(f"y: expected columns {', '.join(target)}, got {values.shape[1]}")
+            if taken := [name for name in target if name in frame]:
+                raise DataError(f"y has a column {taken[0]}, as X has; name it otherwise")
+            with_target = frame.assign(**dict(zip(target, values.T, strict=True)))
+        else:
+            values = values.reshape(-1)
+            target = target or _name_target(_own_name(y), values, frame)
+            with_target = frame.assign(**{str(target): values})
     typed_table = table(with_target, target=target, kinds=kinds)
     return typed_table, frame.reset_index(drop=True)
+
+
+def _own_name(y: ArrayLike) -> object:
+    """Return the name of a series, or of the only column of a frame."""
+    names = list(getattr(y, "columns", ()))
+    return names[0] if names else getattr(y, "name", None)
+
+
+def _name_targets(y: ArrayLike, count: int) -> tuple[str, ...]:
+    """Return the names of the columns of a frame, or numbers for those of an array."""
+    names = getattr(y, "columns", [f"target_{k}" for k in range(count)])
+    return tuple(column_name(name) for name in names)
 
 
 def _name_target(key: object, values: np.ndarray, frame: pd.DataFrame) -> str:

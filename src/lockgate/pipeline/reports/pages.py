@@ -24,6 +24,7 @@ TASKS = {
     "binary": "Binary classification",
     "multiclass": "Multiclass classification",
     "regression": "Regression",
+    "multioutput": "Regression of several targets",
     "clustering": "Clustering",
     "anomaly": "Anomaly detection",
 }

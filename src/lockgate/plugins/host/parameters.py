@@ -12,7 +12,7 @@ from lockgate.contract.kinds import CONFIGURED, Kind
 from lockgate.contract.kinds import kind as kind_named
 from lockgate.contract.names import NAME, NAME_RULE
 from lockgate.contract.plugin import hooks_of
-from lockgate.contract.recipes import UNSUPERVISED
+from lockgate.contract.recipes import NOT_FUSED, UNSUPERVISED
 from lockgate.contract.sections import DATES, SECTIONS, Sections
 from lockgate.contract.settings import build, check
 from lockgate.errors import PluginChanged, SettingError, UnknownKey, UnknownPlugin, UsageError
@@ -180,7 +180,9 @@ def _check_task(sections: Sections, chosen: Mapping[str, tuple[PluginChoice, ...
     if task == "auto":
         return
     for choice in (*chosen["model"], *chosen["evaluator"]):
-        if choice.tasks and task not in choice.tasks:
+        # a model of a single target is fitted to each of several
+        each = choice.kind == "model" and task == "multioutput" and "regression" in choice.tasks
+        if choice.tasks and task not in choice.tasks and not each:
             raise SettingError(
                 choice.kind,
                 choice.name,
@@ -190,13 +192,13 @@ def _check_task(sections: Sections, chosen: Mapping[str, tuple[PluginChoice, ...
     if search.calibration != "none" and task not in ("binary", "multiclass"):
         rule = f"none, as the task {task} has no probabilities to correct"
         raise SettingError("search.calibration", search.calibration, rule)
-    if task in UNSUPERVISED:
-        if sections.decision.coverage is not None:
-            rule = f"null, as the task {task} has no true value to hold"
-            raise SettingError("decision.coverage", sections.decision.coverage, rule)
-        if len(chosen["model"]) > 1:
-            names = [choice.name for choice in chosen["model"]]
-            raise SettingError("model", names, f"a single model for the task {task}")
+    if sections.decision.coverage is not None and task in NOT_FUSED:
+        reason = "no true value to hold" if task in UNSUPERVISED else "no prediction intervals"
+        rule = f"null, as the task {task} has {reason}"
+        raise SettingError("decision.coverage", sections.decision.coverage, rule)
+    if task in NOT_FUSED and len(chosen["model"]) > 1:
+        names = [choice.name for choice in chosen["model"]]
+        raise SettingError("model", names, f"a single model for the task {task}")
 
 
 def _without(

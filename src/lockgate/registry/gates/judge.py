@@ -144,7 +144,7 @@ def _rows(
     if not (made_here and test.is_file()):
         return None
     frame = read_with_left_out(read_frame(test, schema.columns, schema.csv), project)
-    return keep_labelled(frame, schema.target, str(test))
+    return keep_labelled(frame, schema.targets, str(test))
 
 
 def _without_rows(record: VersionRecord) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from lockgate.contract.recipes import NUMERIC
 from lockgate.errors import BundleError
 from lockgate.models.bundle.open import open_bundle
 from lockgate.models.bundle.open_format import Model, servable_model
@@ -43,6 +44,10 @@ class LoadedModel:
         Its inputs, in order.
     columns_from : float
         Number of rows from which computing them together is faster.
+    regression : bool
+        Whether it predicts numbers.
+    targets : tuple of str
+        The targets of a model of several; empty for others.
     never_missing : frozenset of str
         Columns that had no missing value in training.
     contract : DataContract or None
@@ -72,7 +77,9 @@ class LoadedModel:
         self.columns_from: float = {"on": 2, "off": math.inf}.get(batching, 0)
         if batching == "auto":
             self.columns_from = _measure_columns_from(predictor, self.probes)
-        self.regression = predictor.task == "regression"
+        self.regression = predictor.task in NUMERIC
+        several = predictor.task == "multioutput"
+        self.targets = bundle.manifest.schema.targets if several else ()
 
     @property
     def address(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Union, get_args
 import msgspec
 import numpy as np
 
-from lockgate.contract.recipes import TWO_CLASSES, Task
+from lockgate.contract.recipes import NUMERIC, TWO_CLASSES, Task
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import PackedFormatError
 from lockgate.models.packed.format.container import ArrayEntry, read_arrays, read_header, require
@@ -48,7 +48,8 @@ class Answers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     label : int
-        Operation of width 1: the index of a class, or the value of a regression.
+        Operation of width 1: the index of a class, or the value of a regression; of several
+        targets the operation that gives a value for each.
     score : int or None
         Operation that gives each class's probability, or that of the second of two.
     margin : int or None
@@ -74,7 +75,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     format, version, min_reader
         Name of the format, its version, and the oldest version of a reader that understands it.
-    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
+    task : {"binary", "multiclass", "regression", "multioutput", "clustering", "anomaly"}
         What is predicted.
     classes : tuple
         Labels by index; texts, whole numbers, booleans or fractions.
@@ -277,25 +278,30 @@ def _check_answers(header: Header, shapes: list[Shape]) -> None:
         f"unknown task {header.task!r}",
     )
     require(
-        (header.task == "regression") == (count == 0),
+        (header.task in NUMERIC) == (count == 0),
         f"{count} classes do not fit task {header.task}",
     )
     two = header.task in TWO_CLASSES
     require(not two or count == 2, f"task {header.task} needs two classes, got {count}")
     require(len(set(header.classes)) == count, "a class is duplicated")
-    widths = {"label": (1,), "score": (1,) if two else (count,)}
+    widths = {"label": 1, "score": 1 if two else count}
     for name in ("label", "score", "margin"):
         index = getattr(answers, name)
         if index is None:
             continue
         require(shapes[index].kind == "numbers", f"{name} is not an operation on numbers")
-        allowed = widths.get(name, (shapes[index].width,))
-        fits = shapes[index].width in allowed
-        require(fits, f"{name} has width {shapes[index].width}, expected {allowed[0]}")
+        width = shapes[index].width
+        if header.task == "multioutput" and name == "label":
+            require(width > 1, f"task multioutput needs several values, got {width}")
+            continue
+        expected = widths.get(name, width)
+        require(width == expected, f"{name} has width {width}, expected {expected}")
     for index in (*answers.finite, *answers.short):
         require(0 <= index < len(shapes), "a check refers to an unknown operation")
         require(
             shapes[index].kind == "numbers",
             "a check refers to an operation that does not give numbers",
         )
-    require(answers.score is None or header.task != "regression", "a regression has no score")
+    is_scored = answers.score is not None or answers.margin is not None
+    require(header.task != "multioutput" or not is_scored, "several targets have no margin")
+    require(answers.score is None or header.task not in NUMERIC, "a regression has no score")

@@ -34,7 +34,7 @@ class PackedEstimator:
         self.classes_ = np.asarray(self.model.classes)
 
     def predict(self, rows: RowSource) -> np.ndarray:
-        """Return labels or values, shape (n,)."""
+        """Return labels or values, shape (n,) or (n, targets)."""
         return self.model.predict(rows).label
 
     def predict_proba(self, rows: RowSource) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 
 from lockgate.contract.conversion import Engine
 from lockgate.contract.prediction import Output
-from lockgate.contract.recipes import TWO_CLASSES
+from lockgate.contract.recipes import NUMERIC, TWO_CLASSES
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows, count_missing
@@ -86,6 +86,11 @@ class PackedModel:
     def classes(self) -> tuple[Any, ...]:
         """Labels in the order of the scores."""
         return self.header.classes
+
+    @property
+    def target_count(self) -> int:
+        """Number of targets that it predicts together; 1 unless the task is multioutput."""
+        return self.shapes[self.header.answers.label].width
 
     @property
     def inputs(self) -> tuple[Any, ...]:
@@ -233,7 +238,7 @@ class PackedModel:
             (*expected, expected_invalid),
             (*actual, invalid[chosen]),
             chosen,
-            exact_labels=self.task != "regression" and program.engine is not None,
+            exact_labels=self.task not in NUMERIC and program.engine is not None,
             tolerance=program.tolerance,
         )
 

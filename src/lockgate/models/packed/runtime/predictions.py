@@ -20,7 +20,7 @@ class RowPrediction(NamedTuple):
     Attributes
     ----------
     label : object
-        Predicted class, or value.
+        Predicted class, or value; of several targets a list of values.
     score : float, list of float, or None
         Probability of the second of two classes, or of each class.
     margin : float, list of float, or None
@@ -43,7 +43,7 @@ def row_prediction_builder(
     header: Header, threshold: float | None
 ) -> Callable[[list[float], list[float] | None, list[float] | None], RowPrediction]:
     """Make the function from a row's outputs (label, scores, margins) to its prediction."""
-    binary = header.task in TWO_CLASSES
+    binary, several = header.task in TWO_CLASSES, header.task == "multioutput"
     classes = header.classes
     last = len(classes) - 1
 
@@ -55,6 +55,8 @@ def row_prediction_builder(
         if threshold is not None and scores is not None:
             return RowPrediction(classes[scores[0] >= threshold], score, margin)
         prediction = label[0]
+        if several:
+            return RowPrediction(label)
         if not classes:
             return RowPrediction(prediction, score, margin)
         inside = 0 <= prediction <= last
@@ -69,7 +71,7 @@ def output_builder(
     header: Header, threshold: float | None
 ) -> Callable[[np.ndarray, np.ndarray | None, np.ndarray | None], Output]:
     """Make the function from outputs (label, scores, margins), of shape (width, n), to `Output`."""
-    binary = header.task in TWO_CLASSES
+    binary, several = header.task in TWO_CLASSES, header.task == "multioutput"
     labels = np.array(header.classes) if header.classes else None
 
     def build_output(
@@ -80,6 +82,8 @@ def output_builder(
             score = scores[0] if binary else scores.T
         if margins is not None:
             margin = margins[0] if len(margins) == 1 else margins.T
+        if several:
+            return Output(np.ascontiguousarray(label.T))
         if labels is None:
             return Output(label[0], score, margin)
         if threshold is not None and score is not None:

@@ -11,7 +11,7 @@ import msgspec
 from lockgate.errors import LogError
 from lockgate.prediction_log.entries import key_text
 from lockgate.prediction_log.ids import parse_prediction_id
-from lockgate.prediction_log.labels import match_label
+from lockgate.prediction_log.labels import match_outcome
 from lockgate.prediction_log.lookup import find_rows
 from lockgate.serving.http.messages import HTTPError, Request, Response, json_response, read_body
 from lockgate.serving.prediction.model_store import ModelStore
@@ -25,13 +25,14 @@ EXPECTED = 'expected {"id": ..., "label": ...} or {"key": ..., "label": ...}, or
 MAX_LABELS = 10_000
 """Labels that a request may hold."""
 
-Plain = str | int | float | bool
+Label = str | int | float | bool | dict[str, float]
+"""A class, a value, or the value of each of several targets."""
 
 
 class FeedbackLabel(msgspec.Struct, forbid_unknown_fields=True):
     """One label."""
 
-    label: Plain
+    label: Label
     id: str | None = None
     key: str | int | float | None = None
 
@@ -39,7 +40,7 @@ class FeedbackLabel(msgspec.Struct, forbid_unknown_fields=True):
 class Body(msgspec.Struct, forbid_unknown_fields=True):
     """One label, or several."""
 
-    label: Plain | None = None
+    label: Label | None = None
     id: str | None = None
     key: str | int | float | None = None
     labels: msgspec.Raw = ABSENT
@@ -48,7 +49,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
 class RecordedLabel(msgspec.Struct, omit_defaults=True):
     """A label as it was recorded: a class of the model, by the id or by the key's text."""
 
-    label: Plain
+    label: Label
     id: str | None = None
     key: str | None = None
     model: str | None = None
@@ -166,9 +167,5 @@ class _LabelTargets:
 
     def check_label(self, label: Any, model_name: str | None) -> Any:
         """Return the label as the model knows it; for a key, as any served model does."""
-        known_classes = [
-            tuple(model.manifest.classes)
-            for model in self.store.all
-            if model_name in (None, model.name)
-        ]
-        return match_label(label, known_classes) if known_classes else label
+        manifests = [model.manifest for model in self.store.all if model_name in (None, model.name)]
+        return match_outcome(label, manifests) if manifests else label

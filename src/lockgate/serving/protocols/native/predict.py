@@ -73,12 +73,12 @@ class Label(msgspec.Struct, omit_defaults=True):
 
 
 class Value(msgspec.Struct, omit_defaults=True):
-    """The prediction of a regression for one row."""
+    """The prediction of a regression for one row; of several targets the value of each."""
 
     id: str
     model: str
     version: str
-    value: float
+    value: float | dict[str, float]
     interval: list[float] | None = None
     filled: Filled = {}
     warnings: list[str] = []
@@ -216,7 +216,8 @@ def write_row_response(
     region, classes = model.manifest.region, model.predictor.classes
     interval, members = region_of_row(region, label, score, classes)
     if model.regression:
-        body: Any = Value(*origin, label, interval, *filled)
+        value = dict(zip(model.targets, label, strict=True)) if model.targets else label
+        body: Any = Value(*origin, value, interval, *filled)
     else:
         margin = prediction.margin if score is None else None
         body = Label(*origin, label, score, margin, members, *filled)
@@ -242,6 +243,8 @@ def write_rows_response(
     regions = list_regions(region, prediction.label, prediction.score, classes)
     intervals, sets = (_without_refused(part, prediction.refused) for part in regions)
     if model.regression:
+        if model.targets:
+            label = [row and dict(zip(model.targets, row, strict=True)) for row in label]
         body: Any = Values(*origin, label, intervals, *filled, prediction.refused)
     else:
         margin = margin if score is None else None

@@ -24,7 +24,9 @@ def output_datatypes(model: LoadedModel) -> dict[str, tuple[str, tuple[int, ...]
     predictor = model.predictor
     region = model.manifest.region
     if model.regression:
-        names = ("value",) if region is None else ("value", "low", "high")
+        names: tuple[str, ...] = ("value",) if region is None else ("value", "low", "high")
+        if model.targets:
+            names = tuple(f"value_{target}" for target in model.targets)
         return dict.fromkeys(names, ("FP64", ()))
     types = {type(class_label) for class_label in predictor.classes} or {float}
     datatypes = {int: "INT64", bool: "BOOL", float: "FP64"}

@@ -1,0 +1,72 @@
+"""Metrics of a regression of several targets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lockgate.modeling.metrics.regression import RegressionMetrics
+
+__all__ = ["MultioutputMetrics", "metric_suffixes"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def metric_suffixes(targets: Sequence[str]) -> tuple[str, ...]:
+    """Return what the names of each target's metrics end in: its name, as far as keys can have it.
+
+    Examples
+    --------
+    >>> metric_suffixes(["heating", "cooling (kWh)", "cooling [kWh]"])
+    ('heating', 'cooling_kWh_1', 'cooling_kWh_2')
+
+    """
+    names = [re.sub(r"[^\w-]+", "_", target).strip("_") for target in targets]
+    return tuple(
+        name if name and names.count(name) == 1 else f"{name}_{number}".lstrip("_")
+        for number, name in enumerate(names)
+    )
+
+
+class MultioutputMetrics:
+    """Metrics of a regression of several targets for any weights of the same rows.
+
+    ``r2`` is the mean of the targets' R², as they may have different units (the uniform average of
+    scikit-learn's ``r2_score``); each target has its own R² and errors, such as ``rmse_heating``.
+
+    Parameters
+    ----------
+    truth, value : ndarray, shape (n, targets)
+        Actual and predicted values.
+    targets : sequence of str
+        Names of the targets; by default their numbers.
+
+    Examples
+    --------
+    >>> truth = np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
+    >>> value = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 30.0]])
+    >>> metrics = MultioutputMetrics(truth, value, ["heating", "cooling"])()
+    >>> metrics["r2"], metrics["r2_heating"], metrics["r2_cooling"]
+    (0.75, 0.5, 1.0)
+
+    """
+
+    def __init__(self, truth: Array, value: Array, targets: Sequence[str] = ()) -> None:
+        if np.shape(truth) != np.shape(value):
+            raise ValueError(f"values of shape {np.shape(value)}, expected {np.shape(truth)}")
+        names = metric_suffixes(targets or [str(number) for number in range(truth.shape[1])])
+        self._each = {
+            name: RegressionMetrics(*pair)
+            for name, *pair in zip(names, truth.T, value.T, strict=True)
+        }
+
+    def __call__(self, weight: Array | None = None) -> dict[str, float]:
+        """Compute all metrics; weights have shape (n,)."""
+        each = {name: metrics(weight) for name, metrics in self._each.items()}
+        metrics = {"r2": float(np.mean([values["r2"] for values in each.values()]))}
+        for name, values in each.items():
+            metrics |= {f"{metric}_{name}": value for metric, value in values.items()}
+        return metrics
