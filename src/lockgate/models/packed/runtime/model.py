@@ -166,8 +166,7 @@ class PackedModel:
         if few:
             output = self._one_by_one(cells, rows, rejected)
         else:
-            other = engine if isinstance(engine, Engine) else None
-            program = self._program(backend, other)
+            program = self._program(backend, engine if isinstance(engine, Engine) else None)
             answers, invalid = compute_columns(program, cells, rows, threads)
             if program.needs_comparison:
                 chosen = choose_rows(rows, compare_rows)
@@ -286,10 +285,9 @@ class PackedModel:
         columns = [
             column.tolist() if isinstance(column, np.ndarray) else column for column in cells
         ]
-        empty = [
-            None if operation_index is None else [math.nan] * self.shapes[operation_index].width
-            for operation_index in self._program().outputs
-        ]
+        indices = self._program().outputs
+        widths = [None if index is None else self.shapes[index].width for index in indices]
+        empty = [None if width is None else [math.nan] * width for width in widths]
         predictions, invalid = [], []
         with np.errstate(all="ignore"):
             for k in range(rows):
@@ -299,14 +297,11 @@ class PackedModel:
                     predictions.append(empty)
                     invalid.append(k)
         reject_unpredicted(np.array(invalid, dtype=np.int64), rejected)
-        outputs: list[Any] = []
-        for output_index, operation_index in enumerate(self._program().outputs):
-            if operation_index is None:
-                outputs.append(None)
-            else:
-                width = self.shapes[operation_index].width
-                flat = [prediction[output_index] for prediction in predictions]
-                outputs.append(np.array(flat, dtype=float).reshape(rows, width).T)
+        outputs: list[Any] = [None] * len(widths)
+        for k, width in enumerate(widths):
+            if width is not None:
+                flat = [prediction[k] for prediction in predictions]
+                outputs[k] = np.array(flat, dtype=float).reshape(rows, width).T
         return self._build(*outputs)
 
     def _program(self, backend: Backend | None = None, engine: Engine | None = None) -> Program:
