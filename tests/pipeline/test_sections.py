@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import mean_pinball_loss
+from sklearn.linear_model import Ridge
+from sklearn.metrics import mean_pinball_loss, r2_score
 
 import lockgate
 from lockgate.contract.prediction import Output, Predictor
@@ -178,7 +179,7 @@ def make(tmp_path: Path, table_file: Path) -> Make:
     def build(
         settings: dict[str, Any] | None = None,
         *,
-        target: str | None = "bought",
+        target: str | list[str] | None = "bought",
         probes: dict[str, object] | None = None,
         model: str = "logistic",
         **roles: str,
@@ -1388,3 +1389,94 @@ def test_left_out_columns_of_other_rows_are_refused(tmp_path: Path) -> None:
 
 def test_a_column_that_is_left_out_twice_is_left_out(make: Make) -> None:
     assert "price" not in loaded(make({"data.leave_out": [*OTHERS, "price", "price"]})).columns
+
+
+SEVERAL: dict[str, Any] = {"evaluator": {"regression": {"plugin": "regression"}}}
+
+
+@pytest.mark.parametrize("model", ["linear", "forest", "boosting"])
+def test_several_targets_are_those_of_a_plain_script(make: Make, model: str) -> None:
+    settings = SEVERAL | {"compressor": {"lasso": {"plugin": "lasso"}}}
+    project = make(settings, target=["price", "size"], model=model)
+    project.run("load", "optimize", "compress", "evaluate", "package", "monitor")
+    assert project.facts["task"] == "multioutput"
+    assert not {"price", "size"} & set(project.columns)
+    finished = project.workspace.read_finished()
+    bundle = lockgate.open(project.workspace.bundle)
+    test = project.workspace.table("test", finished.schema)
+    predicted = bundle.predict(test.features).label
+    assert predicted.shape == (len(test), 2)
+    report = json.loads((project.root / "report" / "report.json").read_bytes())["evaluators"]
+    metrics = report["regression"]["metrics"]
+    each = r2_score(test.target, predicted, multioutput="raw_values")
+    assert metrics["r2"]["estimate"] == pytest.approx(each.mean(), abs=1e-12)
+    assert metrics["r2_price"]["estimate"] == pytest.approx(each[0], abs=1e-12)
+    assert metrics["r2_size"]["estimate"] == pytest.approx(each[1], abs=1e-12)
+    assert metrics["rmse_size"]["low"] < metrics["rmse_size"]["estimate"]
+    watched = json.loads((project.root / "report" / "monitor.json").read_bytes())["performance"]
+    assert watched["rmse_price"] == pytest.approx(metrics["rmse_price"]["estimate"])
+    findings = json.loads((project.root / "report" / "findings.json").read_bytes())["findings"]
+    columns = [finding["column"] for finding in findings["drift"]]
+    assert columns[-2:] == ["(score) price", "(score) size"]
+
+
+@option("project.task")
+def test_the_values_of_several_targets_are_those_of_a_model_for_each(make: Make) -> None:
+    settings = SEVERAL | {"project.task": "multioutput"}
+    several = make(settings, target=["price", "size"], model="linear")
+    several.run("load", "optimize")
+    both = several.workspace.table("test", several.workspace.schema())
+    estimator = several.estimator()
+    best = several.trials()
+    alpha = float(best.loc[best["loss"].idxmin(), "estimator__alpha"])
+    cells = several.cells()
+    train = several.workspace.table("train", several.workspace.schema())
+    for number, name in enumerate(("price", "size")):
+        script = Ridge(alpha).fit(cells, train.frame[name])
+        expected = script.predict(several.cells("test"))
+        values = estimator.predict(both.features)[:, number]
+        np.testing.assert_allclose(values, expected, rtol=1e-9)
+
+
+@option("project.task")
+def test_what_several_targets_cannot_have_is_refused_early(make: Make) -> None:
+    chosen = {"target": ["price", "size"], "model": "linear"}
+    for settings, match in (
+        ({"project.task": "regression"}, "predicts a single target.*price, size"),
+        ({"project.task": "clustering", "evaluator": {}}, "linear is for regression"),
+        ({"cells.encodings": {"colour": "target"}}, "the mean of a single target"),
+    ):
+        with pytest.raises(lockgate.LockgateError, match=match):
+            loaded(make(SEVERAL | settings, **chosen))
+    with pytest.raises(lockgate.UsageError, match="quantiles of several targets"):
+        fitted(make(SEVERAL | {"model.linear.quantile": 0.9}, **chosen))
+    project = fitted(make(SEVERAL | {"decision.coverage": 0.9}, **chosen))
+    with pytest.raises(lockgate.UsageError, match="several targets have no prediction intervals"):
+        project.run("compress")
+    with pytest.raises(lockgate.SettingError, match="no prediction intervals"):
+        loaded(make(SEVERAL | {"project.task": "multioutput", "decision.coverage": 0.9}, **chosen))
+    for target, match in (
+        (["price", "colour"], "target colour is of kind category; several targets must be"),
+        (["price", "always"], "target always has fewer than 2|is of kind"),
+        (["price", "prize"], "unknown target column 'prize', did you mean 'price'"),
+        (["price", "price"], "expected different columns"),
+        ([], "expected different columns"),
+    ):
+        with pytest.raises(lockgate.SchemaViolation, match=match):
+            loaded(make(SEVERAL, target=target, model="linear"))
+    with pytest.raises(lockgate.SchemaViolation, match="predicts several targets, and the loader"):
+        loaded(make(SEVERAL | {"project.task": "multioutput"}, target="size", model="linear"))
+    single = make(SEVERAL, target=["size"], model="linear")
+    assert loaded(single).facts["task"] == "regression"
+
+
+def test_a_row_without_one_of_its_targets_is_left_out(make: Make, tmp_path: Path) -> None:
+    project = make(SEVERAL, target=["price", "size"], model="linear")
+    path = project.root / "data" / "raw" / "rows.csv"
+    table = pd.read_csv(path)
+    table.loc[3, "price"] = np.nan
+    table.loc[[3, 5], "size"] = np.nan
+    table.to_csv(path, index=False)
+    missing = int(table[["price", "size"]].isna().any(axis=1).sum())
+    assert missing > table["price"].isna().sum()
+    assert loaded(project).facts["rows_left_out"]["no target"] == missing

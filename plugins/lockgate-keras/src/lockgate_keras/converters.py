@@ -56,10 +56,9 @@ def _convert_network(trace: Trace, op: int, estimator: Any) -> lockgate.Converte
 
     trace.allow_tolerance(FLOAT32)
     op = _add_network(trace, op, estimator.network)
-    width = trace.builder.width(op)
     if not hasattr(estimator, "classes_"):
-        trace.require(width == 1, "several outputs; fit one network for each")
         return value_of(op)
+    width = trace.builder.width(op)
     classes, logits = tuple(estimator.classes_.tolist()), estimator.returns_logits(width)
     if width > 1:
         share = trace.builder.add("softmax", op) if logits else op

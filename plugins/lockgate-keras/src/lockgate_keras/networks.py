@@ -177,7 +177,7 @@ class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]  # sciki
     Parameters
     ----------
     network : keras.Model or torch.nn.Module
-        It takes rows of shape (n, k), and returns one number a row.
+        It takes rows of shape (n, k), and returns a number for each row, or one for each target.
 
     """
 
@@ -185,10 +185,6 @@ class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]  # sciki
         self.network = network
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict values, shape (n,)."""
+        """Predict values, shape (n,), or (n, targets)."""
         outputs = outputs_of(self.network, X)
-        if outputs.shape[1] != 1:
-            raise lockgate.UsageError(
-                f"the network has {outputs.shape[1]} outputs; a regression has one"
-            )
-        return outputs[:, 0]
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs

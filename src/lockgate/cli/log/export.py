@@ -48,9 +48,9 @@ def command(
     The file has one row per predicted row: the logged inputs and the target by
     their own names, so that `lockgate evaluate` reads it as it is, and beside them
     prediction.id, prediction.time, prediction.version, prediction.label (of a
-    regression prediction.value), prediction.score and more. The target is empty until
-    it is recorded with `lockgate log label`. Damaged files of the log are named, and
-    left out.
+    regression prediction.value, or prediction.value_TARGET of each of several targets),
+    prediction.score and more. The target is empty until it is recorded with `lockgate log
+    label`. Damaged files of the log are named, and left out.
     """
     if target.suffix.lower() not in (".parquet", ".pq"):
         raise UsageError(f"{target} ends in {target.suffix!r}; an export is written as .parquet")

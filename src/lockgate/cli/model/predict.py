@@ -67,7 +67,8 @@ def command(
     model was trained on. An interrupted run continues where it stopped. OUT has
     the row number, the columns of --keep, the label, and the score (score_CLASS for
     each of several classes), or the margin of a model without scores (of clusters the
-    distance to each centre); of a regression, the value. Intervals are low and high, sets
+    distance to each centre); of a regression, the value, or value_TARGET of each of several
+    targets. Intervals are low and high, sets
     of classes a JSON array. Rows with invalid values are written to OUT.rejected.ndjson,
     each with the reason. Columns with many categories that
     training did not have are reported. Where the bundle has a data contract, so are
