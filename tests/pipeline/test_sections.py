@@ -1417,7 +1417,7 @@ def test_several_targets_are_those_of_a_plain_script(make: Make, model: str) -> 
     assert watched["rmse_price"] == pytest.approx(metrics["rmse_price"]["estimate"])
     findings = json.loads((project.root / "report" / "findings.json").read_bytes())["findings"]
     columns = [finding["column"] for finding in findings["drift"]]
-    assert columns[-2:] == ["(score) price", "(score) size"]
+    assert {"(score) price", "(score) size"} <= {*columns}
 
 
 @option("project.task")
