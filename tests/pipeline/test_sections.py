@@ -1193,7 +1193,9 @@ def test_a_task_without_a_target_takes_none_and_needs_its_models(make: Make) -> 
     with pytest.raises(lockgate.UsageError, match=r"unknown column 'frauds' \(known\)"):
         without_target(make, "anomaly", "isolation-forest", **settings)
     settings = {"evaluator": {"anomaly": {"plugin": "anomaly"}}}
-    with pytest.raises(lockgate.SettingError, match="anomaly is for anomaly"):
+    with pytest.raises(
+        lockgate.SettingError, match=r"anomaly is for anomaly: choose evaluator=\[clustering\]"
+    ):
         without_target(make, "clustering", "k-means", **settings)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from sklearn.linear_model import QuantileRegressor
 
 import lockgate
 from lockgate.deployment.directory import Deployment
@@ -188,6 +189,7 @@ def test_intervals_and_sets_are_those_of_the_bundle_by_every_protocol(
         alone = server.predict(wanted[0])
         together = server.ask("POST", "/predict", {"rows": wanted})[1]
         tensors = server.ask("POST", f"/v2/models/{key}/infer", v2)[1]["outputs"]
+        described = server.ask("GET", "/openapi.json")[1]["info"]["description"]
         raw = server.ask("POST", "/predict", sink.getvalue(), content_type=arrow, accept=arrow)[1]
     outputs = {tensor["name"]: tensor for tensor in tensors}
     by_arrow = pa.ipc.open_stream(raw).read_all().to_pydict()
@@ -209,7 +211,22 @@ def test_intervals_and_sets_are_those_of_the_bundle_by_every_protocol(
     record = trace(deployed, alone["id"])
     assert record is not None
     assert record["interval" if regression else "set"] == alone["interval" if regression else "set"]
+    assert "hold the truth for 90 % of like rows" in described
     with pytest.raises(lockgate.UsageError, match=r"pass tune=\(X, y\)"):
         lockgate.pack(estimator, frame, y, path=tmp_path / "other", coverage=0.9)
     with pytest.raises(lockgate.UsageError, match="between 0 and 1"):
         lockgate.pack(estimator, frame, y, path=tmp_path / "other", coverage=90, tune=tune)
+
+
+def test_a_server_says_which_quantile_it_predicts(fitted: dict[str, Any], tmp_path: Path) -> None:
+    _, frame, y = fitted["spend"]
+    numbers = frame[["months", "charge"]].fillna(0)
+    model = QuantileRegressor(quantile=0.75, alpha=0).fit(numbers, y)
+    lockgate.pack(model, numbers, y, name="spend", path=tmp_path / "spend")
+    deployed = Deployment(tmp_path / "live")
+    deployed.deploy(tmp_path / "spend", version="1.0.0")
+    with serving(deployed.path) as server:
+        assert server.ask("GET", "/")[1]["served"][0]["quantile"] == 0.75
+        assert server.ask("GET", "/v2/models/spend")[1]["parameters"]["quantile"] == 0.75
+        described = server.ask("GET", "/openapi.json")[1]["info"]["description"]
+    assert "Values of spend@1.0.0 are the 0.75 quantile" in described

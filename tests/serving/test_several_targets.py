@@ -81,6 +81,10 @@ def test_every_protocol_names_the_values(bundle: lockgate.Bundle, deployed: Depl
         assert [output["name"] for output in metadata["outputs"]] == [
             f"value_{name}" for name in TARGETS
         ]
+        (served,) = server.ask("GET", "/")[1]["served"]
+        assert served["targets"] == [*TARGETS]
+        described = server.ask("GET", "/openapi.json")[1]["info"]["description"]
+        assert "loads@1.0.0 has a number for each of heating, cooling load" in described
         mlflow = server.ask("POST", "/invocations", {"dataframe_records": ROWS})[1]
         assert mlflow["predictions"] == [[*row.values()] for row in expected]
         partial = {"rows": [ROWS[0], {"area": "large", "walls": 0}], "partial": True}

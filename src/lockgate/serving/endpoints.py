@@ -253,6 +253,7 @@ def _front_page_response(app: Application, request: Request) -> Response:
             "bundle": model.digest,
             "task": model.predictor.task,
             "inputs": model.names,
+            **model.answers,
         }
         for model in app.store.all
     ]

@@ -117,7 +117,7 @@ class Parameters:
         chosen["compressor"] = _order_choices(chosen["compressor"], raw.get(ORDER))
         _check_format(chosen["format"][0])
         _check_packed_steps(chosen["compressor"], chosen["format"][0])
-        _check_task(sections, chosen)
+        _check_task(sections, chosen, catalogue)
         return cls(sections, chosen)
 
     def single(self, kind: str) -> PluginChoice:
@@ -174,20 +174,20 @@ def _check_packed_steps(compressors: Sequence[PluginChoice], format: PluginChoic
         )
 
 
-def _check_task(sections: Sections, chosen: Mapping[str, tuple[PluginChoice, ...]]) -> None:
+def _check_task(
+    sections: Sections, chosen: Mapping[str, tuple[PluginChoice, ...]], catalogue: Catalogue
+) -> None:
     """Refuse what a task that is set cannot have; of ``auto`` the stages know."""
     task = sections.project.task
     if task == "auto":
         return
     for choice in (*chosen["model"], *chosen["evaluator"]):
-        # a model of a single target is fitted to each of several
-        each = choice.kind == "model" and task == "multioutput" and "regression" in choice.tasks
-        if choice.tasks and task not in choice.tasks and not each:
-            raise SettingError(
-                choice.kind,
-                choice.name,
-                f"one for project.task={task}; {choice.name} is for {' and '.join(choice.tasks)}",
-            )
+        if not _suits(choice.kind, choice.tasks, task):
+            rule = f"one for project.task={task}; {choice.name} is for {' and '.join(choice.tasks)}"
+            if others := _suitable(choice.kind, task, catalogue):
+                name = f"[{others[0]}]" if kind_named(choice.kind).listed else others[0]
+                rule += f": choose {choice.kind}={name}" + " or another" * (len(others) > 1)
+            raise SettingError(choice.kind, choice.name, rule)
     search = sections.search
     if search.calibration != "none" and task not in ("binary", "multiclass"):
         rule = f"none, as the task {task} has no probabilities to correct"
@@ -199,6 +199,23 @@ def _check_task(sections: Sections, chosen: Mapping[str, tuple[PluginChoice, ...
     if task in NOT_FUSED and len(chosen["model"]) > 1:
         names = [choice.name for choice in chosen["model"]]
         raise SettingError("model", names, f"a single model for the task {task}")
+
+
+def _suits(kind: str, tasks: Sequence[str], task: str) -> bool:
+    """Whether a model or evaluator of these tasks is for a task."""
+    if not tasks or task in tasks:
+        return True
+    # a model of a single target is fitted to each of several
+    return kind == "model" and task == "multioutput" and "regression" in tasks
+
+
+def _suitable(kind: str, task: str, catalogue: Catalogue) -> list[str]:
+    """Return the installed plugins that name a task as theirs."""
+    return [
+        entry.name
+        for entry in catalogue
+        if entry.kind == kind and task in getattr(entry.load(), "tasks", ())
+    ]
 
 
 def _without(

@@ -45,7 +45,7 @@ def openapi_document(
         "info": {
             "title": ", ".join(sorted({model.name for model in store.all})) or "lockgate",
             "version": ", ".join(sorted({model.version for model in store.all})) or "none",
-            "description": "Predictions of packed models; each has an id for tracing its origin.",
+            "description": _describe(store),
         },
         "paths": paths,
         "components": {"schemas": _schemas(store, log)},
@@ -53,6 +53,27 @@ def openapi_document(
     if tokens:
         openapi["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     return openapi
+
+
+def _describe(store: ModelStore) -> str:
+    """Return what the document is of, and what callers must know of predictions."""
+    sentences = ["Predictions of packed models; each has an id for tracing its origin."]
+    for model in store.all:
+        if (quantile := model.answers.get("quantile")) is not None:
+            sentences.append(
+                f"Values of {model.address} are the {quantile:g} quantile: of like rows, "
+                f"{100 * quantile:.4g} % have a true value at or below it."
+            )
+        if (coverage := model.answers.get("coverage")) is not None:
+            sentences.append(
+                f"Intervals or sets of {model.address} hold the truth for {100 * coverage:.4g} % "
+                "of like rows."
+            )
+        if model.targets:
+            sentences.append(
+                f"A value of {model.address} has a number for each of {', '.join(model.targets)}."
+            )
+    return " ".join(sentences)
 
 
 def _operation(

@@ -82,6 +82,17 @@ class LoadedModel:
         self.targets = bundle.manifest.schema.targets if several else ()
 
     @property
+    def answers(self) -> dict[str, Any]:
+        """What a caller must know of its predictions: quantile, coverage and targets, if any."""
+        region = self.manifest.region
+        about = {
+            "quantile": self.manifest.quantile,
+            "coverage": None if region is None else region.coverage,
+            "targets": self.targets or None,
+        }
+        return {name: value for name, value in about.items() if value is not None}
+
+    @property
     def address(self) -> str:
         """Name and version."""
         return f"{self.name}@{self.version}"

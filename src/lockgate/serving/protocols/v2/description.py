@@ -63,7 +63,12 @@ def metadata(model: LoadedModel, versions: list[str]) -> dict[str, Any]:
             {"name": name, "datatype": datatype, "shape": [-1, *axes]}
             for name, (datatype, axes) in output_datatypes(model).items()
         ],
-        "parameters": {"bundle": model.digest, "stage": model.stage, "version": model.version},
+        "parameters": {
+            "bundle": model.digest,
+            "stage": model.stage,
+            "version": model.version,
+            **{name: value for name, value in model.answers.items() if name != "targets"},
+        },
     }
 
 
