@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import lockgate
-from lockgate.data.schema import compute_digest, fit_schema, infer_task
+from lockgate.data.schema import compute_digest, fit_schema
+from lockgate.data.task import infer_task
 
 
 def test_kinds_are_inferred() -> None:

@@ -43,6 +43,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory, call: Run) -> dict[str, P
         file = root.parent / f"{task}.csv"
         example_table(task, 300).frame.to_csv(file, index=False)  # type: ignore[arg-type]  # of a list
         target = [] if task in UNSUPERVISED else ["--target", "target"]
+        target += ["--target", "second"] if task == "multioutput" else []
         call(
             *("lockgate", "init", str(root), "--data", str(file), "--task", task, *target),
             cwd=root.parent,
@@ -96,6 +97,9 @@ def measure(root: Path, task: str) -> dict[str, float]:
         return {"davies_bouldin": davies_bouldin_score(points, output.label)}
     if task == "anomaly":
         return {"flagged": float(np.mean(output.score >= bundle.manifest.threshold))}
+    if task == "multioutput":
+        each = r2_score(test[["target", "second"]], output.label, multioutput="raw_values")
+        return {"r2": each.mean(), "r2_target": each[0], "r2_second": each[1]}
     if task == "regression":
         return {
             "mae": mean_absolute_error(test["target"], output.label),

@@ -21,8 +21,8 @@ from lockgate.data.columns.personal import is_personal
 from lockgate.data.io.csv_detection import CSV_SETTINGS, detect_csv
 from lockgate.data.io.files import file_ending
 from lockgate.data.io.frames import FRAME_ENDINGS, is_parquet
-from lockgate.data.schema import infer_task
 from lockgate.data.tables import read_table
+from lockgate.data.task import infer_task
 from lockgate.errors import DataError, UsageError
 from lockgate.modeling.training.estimators import find_positive
 from lockgate.plugins.host.catalogue import Catalogue

@@ -16,9 +16,10 @@ from lockgate.data.conform import conform_to_selection
 from lockgate.data.copies import check_copies
 from lockgate.data.duplicates import drop_duplicates
 from lockgate.data.row_rules import apply_row_rules
-from lockgate.data.schema import fit_schema, infer_task
+from lockgate.data.schema import fit_schema
 from lockgate.data.split_checks import check_classes, check_split
 from lockgate.data.splits import resolve_method, split_rows
+from lockgate.data.task import infer_task
 from lockgate.data.uninformative import drop_uninformative
 from lockgate.errors import UsageError
 from lockgate.modeling.baselines import fit_baselines

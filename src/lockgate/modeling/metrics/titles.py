@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["metric_title"]
 
 TITLES = {
@@ -51,8 +53,14 @@ def metric_title(name: str) -> str:
     --------
     >>> metric_title("r2"), metric_title("rmse_heating"), metric_title("my_metric")
     ('R²', 'RMSE of heating', 'my metric')
+    >>> metric_title("lift_top_5pct"), metric_title("recall_at_fpr_1pct")
+    ('lift of the top 5 % of rows', 'recall at a false positive rate of 1 %')
 
     """
+    if match := re.fullmatch(r"(precision|recall|lift)_top_([\d.e-]+)pct", name):
+        return f"{match[1]} of the top {match[2]} % of rows"
+    if match := re.fullmatch(r"recall_at_fpr_([\d.e-]+)pct", name):
+        return f"recall at a false positive rate of {match[1]} %"
     metric, _, target = name.partition("_")
     if metric in OF_EACH_TARGET and target:
         return f"{TITLES[metric]} of {target}"
