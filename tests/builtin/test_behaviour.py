@@ -14,6 +14,7 @@ from lockgate.builtin.evaluators.business import Business
 from lockgate.builtin.evaluators.classification import Classification
 from lockgate.builtin.evaluators.cost import Cost
 from lockgate.builtin.evaluators.regression import Regression
+from lockgate.builtin.evaluators.slices import Slices
 from lockgate.builtin.loaders.csv import Csv
 from lockgate.builtin.optimizers.grid import Grid
 from lockgate.builtin.optimizers.random import Random
@@ -226,3 +227,38 @@ def test_a_regression_on_few_rows_or_groups_has_no_intervals(rows: int, grouped:
     assert (report.metrics["rmse"].low is None) == few
     noted = "only 10 groups" if grouped else "only 19 rows"
     assert any(noted in message for message in report.messages) == few
+
+
+def test_slices_name_where_the_model_fails_also_by_a_column_that_it_leaves_out() -> None:
+    request = example_requests("evaluator")["binary"]
+    rows = request.rows.assign(
+        branch=np.where(np.arange(240) % 5, "town", "harbour"),
+        visits=np.where(np.arange(240) % 4, np.arange(240.0), np.nan),
+    )
+    harbour = (rows["branch"] == "harbour").to_numpy()
+    score = request.output.score.copy()
+    score[harbour] = 1 - score[harbour]
+    labels = np.where(score >= 0.5, "yes", "no")
+    wrong = replace(request, rows=rows, output=lockgate.Output(labels, score))
+    report = Slices(min_rows=40).evaluate(wrong)
+    assert report.messages[0].startswith("worse where branch is harbour: Brier score ")
+    table = report.tables["slices"]
+    first = next(row for row in table if row["column"] == "branch")
+    truth = (request.table.target == "yes").astype(float)
+    assert first["Brier score"] == pytest.approx(((score - truth) ** 2)[harbour].mean())
+    assert (first["value"], first["rows"], first["p"] < 0.01) == ("harbour", 48, True)
+    assert "target" not in {row["column"] for row in table}
+    assert {"missing"} <= {row["value"] for row in table if row["column"] == "visits"}
+    chosen = Slices(columns=["region"]).evaluate(replace(request, rows=rows))
+    assert {row["column"] for row in chosen.tables["slices"]} <= {"region"}
+    with pytest.raises(lockgate.UsageError, match="unknown column 'regoin'"):
+        Slices(columns=["regoin"]).evaluate(wrong)
+    few = Slices(min_rows=200).evaluate(wrong)
+    assert few.messages == ("no column has values with at least 200 test rows each",)
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression", "multioutput"])
+def test_slices_of_every_task_have_a_loss(task: str) -> None:
+    report = Slices(min_rows=20).evaluate(example_requests("evaluator")[task])
+    assert report.metrics["slices"].estimate > 3
+    assert all(row["p"] > 0 for row in report.tables["slices"])
