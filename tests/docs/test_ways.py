@@ -23,7 +23,8 @@ from lockgate.contract.gates import EvaluatedBundle, GateResult, JudgeRequest
 from lockgate.contract.tables import Splits, Table
 from lockgate.deployment.directory import Deployment
 from lockgate.pipeline.stage import Stage, run_stage
-from lockgate.plugins.host.parameters import Parameters, PluginChoice
+from lockgate.plugins.host.parameters import Parameters
+from lockgate.plugins.host.plugin_choice import PluginChoice
 from lockgate.registry.provenance.verdict import GateRecord, Verdict
 from lockgate.serving.application import Application
 from lockgate.serving.endpoints import all_routes

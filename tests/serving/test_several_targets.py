@@ -14,6 +14,8 @@ from sklearn.ensemble import RandomForestRegressor
 
 import lockgate
 from lockgate.deployment.directory import Deployment
+from lockgate.prediction_log.entries import LogEntry, Model
+from lockgate.prediction_log.reader import Label, LabelIndex, LoggedPrediction
 from lockgate.prediction_log.trace import trace
 from tests.serving.running import serving
 
@@ -102,10 +104,12 @@ def test_outcomes_are_recorded_and_exported_for_each_target(
         said = server.ask("POST", "/feedback", {"id": alone["id"], "label": label})[1]
         assert said["labels"][0]["label"] == {"heating": 3.5, "cooling load": 31.0}
         for wrong, reason in (
-            (3.5, "label 3.5 is a single value; expected a value for each of heating, cooling"),
-            ({"heating": 3.5}, "has values of heating; expected a value for each of heating, cool"),
-            ({**label, "more": 1}, "has values of cooling load, heating, more; expected a value"),
-            ({**label, "heating": True}, "Expected `float`, got `bool`"),
+            (3.5, "label 3.5 is a single value; expected values of heating, cooling"),
+            ({"heatin": 3.5}, "has values of heatin; expected values of heating, cooling"),
+            ({"heating": None}, "expected values of heating, cooling"),
+            ({"heating": "warm"}, "label of heating 'warm' is not a finite number"),
+            ({**label, "more": 1}, "has values of cooling load, heating, more; expected values"),
+            ({**label, "heating": True}, "label of heating True is not a finite number"),
         ):
             answer = server.ask("POST", "/feedback", {"id": alone["id"], "label": wrong})
             assert answer[0] in (400, 422)
@@ -119,9 +123,13 @@ def test_outcomes_are_recorded_and_exported_for_each_target(
     file = tmp_path / "late.csv"
     file.write_text("key,heating,cooling load\nb,8,81.5\nc,1,\nd,1,2\n")
     imported = lockgate.import_labels(deployed.path, file, by="key", label=TARGETS)
-    assert (imported.labels, imported.empty, imported.matching) == (2, 1, 1)
-    with pytest.raises(lockgate.DataError, match="row 1: label 8 is a single value; expected a v"):
-        lockgate.import_labels(deployed.path, file, by="key", label="heating")
+    assert (imported.labels, imported.empty, imported.matching) == (3, 0, 2)
+    file.write_text("key,heating,cooling load\nb,9,\ne,,\n")
+    imported = lockgate.import_labels(deployed.path, file, by="key", label="heating")
+    assert (imported.labels, imported.empty) == (1, 1)
+    file.write_text("key,wrong\nb,8\n")
+    with pytest.raises(lockgate.DataError, match="row 1: label 8 is a single value; expected val"):
+        lockgate.import_labels(deployed.path, file, by="key", label="wrong")
     out = tmp_path / "log.parquet"
     lockgate.export_log(deployed.path, out)
     log = pd.read_parquet(out).set_index("prediction.key")
@@ -129,8 +137,10 @@ def test_outcomes_are_recorded_and_exported_for_each_target(
     exported = log[[f"prediction.value_{name}" for name in TARGETS]].to_numpy().tolist()
     assert exported == [[*row.values()] for row in values]
     known = log[list(TARGETS)]
-    assert known.loc["b"].tolist() == [8.0, 81.5]
-    assert known.loc["c"].isna().all()
+    # the latest of each target
+    assert known.loc["b"].tolist() == [9.0, 81.5]
+    assert known.loc["c", "heating"] == 1
+    assert np.isnan(known.loc["c", "cooling load"])
     assert known.iloc[0].tolist() == [3.5, 31.0]
     evaluated = lockgate.evaluate(bundle, out)
     assert evaluated.rows == 2
@@ -146,3 +156,36 @@ def test_files_have_a_column_for_each_target(bundle: lockgate.Bundle, tmp_path: 
     assert np.array_equal(written.iloc[:, 1:].to_numpy(), bundle.predict(ROWS).label)
     with pytest.raises(lockgate.UsageError, match="value_heating cannot be kept"):
         lockgate.predict_file(bundle, source, tmp_path / "b.csv", keep=["value_heating"])
+
+
+def test_a_refused_row_has_no_values_in_the_log(deployed: Deployment, tmp_path: Path) -> None:
+    with serving(deployed.path) as server:
+        body = {"rows": [ROWS[0], {"area": "large", "walls": 0}], "partial": True}
+        answer = server.ask("POST", "/predict", body)[1]
+    out = tmp_path / "log.parquet"
+    lockgate.export_log(deployed.path, out)
+    values = pd.read_parquet(out)["prediction.value_heating"]
+    assert values.isna().tolist() == [False, True]
+    record = trace(deployed, f"{answer['id']}.1")
+    assert record is not None
+    assert record["value"] is None
+
+
+def test_labels_in_parts_are_one_label_with_the_latest_of_each_target() -> None:
+    def label(at: int, values: object, *, key: str | None = None) -> Label:
+        return Label("" if key else "w", 0 if key else 1, 0, key, values, at, "api")
+
+    index = LabelIndex(
+        iter(
+            [
+                label(3, {"a": 3.0}),
+                label(1, {"a": 1.0, "b": 1.0}),
+                label(2, {"b": 2.0, "c": 2.0}, key="k"),
+            ]
+        )
+    )
+    entry = LogEntry(1, 0, [], [0.0], key="k")
+    prediction = LoggedPrediction("w", 0, Model("d", "m", "1", "prod", ()), entry)
+    merged = index.find(prediction, 0, "k")
+    assert merged is not None
+    assert merged.label == {"a": 3.0, "b": 1.0, "c": 2.0}

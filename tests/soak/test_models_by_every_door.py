@@ -99,7 +99,7 @@ def measure(root: Path, task: str) -> dict[str, float]:
         return {"flagged": float(np.mean(output.score >= bundle.manifest.threshold))}
     if task == "multioutput":
         each = r2_score(test[["target", "second"]], output.label, multioutput="raw_values")
-        return {"r2": each.mean(), "r2_target": each[0], "r2_second": each[1]}
+        return {"mean_r2": each.mean(), "r2_target": each[0], "r2_second": each[1]}
     if task == "regression":
         return {
             "mae": mean_absolute_error(test["target"], output.label),

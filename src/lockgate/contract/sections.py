@@ -36,6 +36,7 @@ METRICS = (
     "rmse",
     "mae",
     "r2",
+    "mean_r2",
     "quantile_loss",
     "quantile_skill",
     "silhouette",
@@ -202,7 +203,7 @@ class SearchSettings:
     metric: str = setting(
         "auto",
         choices=METRICS,
-        help="auto: log_loss, rmse or quantile_loss for a regression, silhouette or score_shift",
+        help="auto: log_loss, rmse, quantile_loss, mean_r2, silhouette or score_shift",
     )
     folds: int = setting(5, at_least=2, at_most=50, help="folds of the cross-validation")
     seconds: float | None = setting(

@@ -36,7 +36,8 @@ def find_breaking_changes(old: ModelSignature, new: ModelSignature) -> list[str]
     ]:
         changes.append(f"its classes are {[*new.classes]} instead of {[*old.classes]}")
     if old.schema.target != new.schema.target:
-        changes.append(f"it predicts {new.schema.target} instead of {old.schema.target}")
+        predicted = [", ".join(signature.schema.targets) for signature in (new, old)]
+        changes.append(f"it predicts {predicted[0]} instead of {predicted[1]}")
     before, after = _columns_by_name(old.schema), _columns_by_name(new.schema)
     for name in sorted(before.keys() | after.keys()):
         if name not in before:

@@ -15,9 +15,9 @@ from lockgate.contract.recipes import NUMERIC, TWO_CLASSES, UNSUPERVISED
 from lockgate.contract.tables import Table
 from lockgate.modeling.metrics.losses import (
     BY_TASK,
-    HIGHER_IS_BETTER,
     OF_QUANTILES,
     class_indices,
+    direction_of,
     metrics_for_task,
     truth_of,
 )
@@ -106,10 +106,12 @@ def measure_rows(
         mean = float(np.average(output.score, weights=weight))
         values["mean score"] = mean
         values["mean score minus rate"] = mean - rates[str(classes[1])][0]
-    metrics = metrics_for_task(task, truth, output, classes, threshold)(weight)
+    targets = table.schema.targets
+    metrics = metrics_for_task(task, truth, output, classes, threshold, targets)(weight)
+    of_targets = [name for name in metrics if name.startswith("r2_")]
     values |= {
         key: float(metrics[key])
-        for key in (*BY_TASK[task], *OF_QUANTILES)
+        for key in (*BY_TASK[task], *OF_QUANTILES, *of_targets)
         if key in metrics and np.isfinite(metrics[key])
     }
     return RowMeasures(len(truth), rates, values)
@@ -150,7 +152,9 @@ def describe_change(
     tuned = tune.values.get(metric)
     if tuned is None or measured is None or measured.low is None or measured.high is None:
         return messages
-    sign = 1 if metric in HIGHER_IS_BETTER else -1
+    if metric == "mean_r2" and _defined(tune) != _defined(test):
+        return messages  # of different targets
+    sign = direction_of(metric) or -1.0
     loss = sign * (tuned - measured.estimate)
     reach = abs((measured.high if sign > 0 else measured.low) - measured.estimate)
     # the error on the tune rows is that on the test rows, for their number
@@ -162,6 +166,11 @@ def describe_change(
             "the model is worse on the later or other rows"
         )
     return messages
+
+
+def _defined(measures: RowMeasures) -> set[str]:
+    """Return the targets whose R² is defined, by the names of the metric."""
+    return {name for name in measures.values if name.startswith("r2_")}
 
 
 def _changed_rates(train: RowMeasures, test: RowMeasures) -> list[str]:

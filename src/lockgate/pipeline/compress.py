@@ -27,7 +27,7 @@ from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.pipeline.formats import ModelWriter
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import FinishedModel, FittedModel, Workspace, write_json
-from lockgate.plugins.host.parameters import PluginChoice
+from lockgate.plugins.host.plugin_choice import PluginChoice
 
 __all__ = ["work"]
 

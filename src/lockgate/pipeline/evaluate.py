@@ -12,7 +12,8 @@ from lockgate.contract.tables import Table
 from lockgate.data.io.prepared import read_with_left_out
 from lockgate.modeling.baselines import measure_baseline
 from lockgate.modeling.change import change_table, describe_change, measure_rows
-from lockgate.modeling.metrics.losses import HIGHER_IS_BETTER
+from lockgate.modeling.metrics.losses import direction_of
+from lockgate.modeling.metrics.multioutput import metric_suffixes
 from lockgate.modeling.metrics.titles import metric_title
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.pipeline.formats import open_finished
@@ -43,10 +44,14 @@ def work(stage: Stage) -> dict[str, float]:
         request.table, model.task, request.output, model.classes, model.threshold
     )
     measured = _measured(reports, model.metric)
-    of_model = _find_better(baselines, measured, model.metric)
-    of_model += describe_change(
-        parts["train"], parts["tune"], parts["test"], model.metric, measured
-    )
+    compared = [model.metric]
+    if model.task == "multioutput":
+        compared += [f"r2_{suffix}" for suffix in metric_suffixes(model.schema.targets)]
+    of_model = []
+    for metric in compared:
+        estimate = _measured(reports, metric)
+        of_model += _find_better(baselines, estimate, metric)
+        of_model += describe_change(parts["train"], parts["tune"], parts["test"], metric, estimate)
     warnings = [*of_model, *workspace.facts()["warnings"]]
     change = change_table(parts["train"], parts["tune"], parts["test"])
     metrics = _write_files(workspace, reports, baselines, warnings, change)
@@ -120,7 +125,7 @@ def _find_better(
     """
     if measured is None:
         return []
-    sign = 1 if metric in HIGHER_IS_BETTER else -1
+    sign = direction_of(metric) or -1.0
     messages = []
     for label, metrics in others.items():
         gain = sign * (measured.estimate - metrics.get(metric, -sign * math.inf))

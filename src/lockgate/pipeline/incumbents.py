@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lockgate.contract.evaluation import EvaluateRequest
 from lockgate.errors import BundleError, LedgerError, LockgateError
 from lockgate.modeling.baselines import measure_output
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lockgate.contract.prediction import Output
+    from lockgate.models.bundle.manifest import Manifest
+    from lockgate.models.bundle.open import Bundle
 
 __all__ = ["measure_incumbents"]
 
@@ -41,7 +50,6 @@ def measure_incumbents(
         Metrics by ``incumbent VERSION in STAGE``; empty without a registry.
 
     """
-    from lockgate.models.bundle.evaluation import table_of
     from lockgate.models.bundle.open import open_bundle
     from lockgate.registry.bundle_store import bundle_of
     from lockgate.registry.ledger.event_log import EventLog
@@ -65,23 +73,42 @@ def measure_incumbents(
                 raise BundleError("its record is missing")
             bundle = open_bundle(bundle_of(ledger.repository, record))
             manifest = bundle.manifest
-            if (manifest.task, *manifest.classes) != (request.task, *request.classes):
-                classes = ", ".join(map(str, manifest.classes))
-                raise BundleError(
-                    f"its task is {manifest.task}"
-                    + (f", its classes, the positive one last, are {classes}" if classes else "")
-                )
-            if manifest.quantile != request.output.quantile:
-                known = manifest.quantile is not None
-                raise BundleError(
-                    f"it predicts {f'the {manifest.quantile:g} quantile' if known else 'means'}"
-                )
+            _check_comparable(manifest, request)
             if manifest.hashes.data != training_digest:
                 label += ", fitted on other rows"
-            output = bundle.predict(table_of(bundle, rows).features)
+            output = _predict(bundle, rows, request.table.schema.targets)
             measured[label] = measure_output(
                 output, request.table, request.task, request.classes, manifest.threshold
             )
         except LockgateError as error:
             on_status(f"not compared with the {label}: {error}")
     return measured
+
+
+def _check_comparable(manifest: Manifest, request: EvaluateRequest) -> None:
+    """Raise a BundleError if metrics of a bundle mean something else than those of the model."""
+    if (manifest.task, *manifest.classes) != (request.task, *request.classes):
+        classes = ", ".join(map(str, manifest.classes))
+        raise BundleError(
+            f"its task is {manifest.task}"
+            + (f", its classes, the positive one last, are {classes}" if classes else "")
+        )
+    if manifest.quantile != request.output.quantile:
+        known = manifest.quantile is not None
+        raise BundleError(
+            f"it predicts {f'the {manifest.quantile:g} quantile' if known else 'means'}"
+        )
+    targets, order = request.table.schema.targets, manifest.schema.targets
+    if {*order} != {*targets}:
+        raise BundleError(f"it predicts {', '.join(order) or 'no target'}")
+
+
+def _predict(bundle: Bundle, rows: pd.DataFrame, targets: tuple[str, ...]) -> Output:
+    """Return predictions, the values of several targets in this order."""
+    from lockgate.models.bundle.evaluation import table_of
+
+    output = bundle.predict(table_of(bundle, rows).features)
+    if bundle.targets == targets:
+        return output
+    columns = [bundle.targets.index(target) for target in targets]
+    return dataclasses.replace(output, label=output.label[:, columns])

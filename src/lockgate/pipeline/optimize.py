@@ -28,6 +28,8 @@ from lockgate.modeling.training.several_targets import fit_each_target
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import FittedModel, Workspace
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.task_checks import check_task
 
 __all__ = ["work"]
 
@@ -38,6 +40,7 @@ def work(stage: Stage) -> dict[str, float]:
     facts = workspace.facts()
     schema = apply_cell_policies(workspace.schema(), sections.cells)
     train, task = workspace.table("train", schema), facts["task"]
+    check_task(sections, stage.parameters.chosen, task, Catalogue.installed())
     folds = make_folds(train, facts["split"], sections.search.folds, sections.project.seed)
     searches: dict[str, SearchResult] = {}
     with limit_threads(stage.resources.threads):

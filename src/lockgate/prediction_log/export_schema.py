@@ -56,8 +56,11 @@ class ExportedColumns:
         return {target: values.get(target) for target in self.targets}
 
     def of_predictions(self, label: Any) -> dict[str, Any]:
-        """Return the columns of a prediction; of several targets it is a list of values."""
-        values = [label] if len(self.outputs) == 1 else label
+        """Return the columns of a prediction; of several targets it is a list of values.
+
+        It is None for a row that was refused.
+        """
+        values = [label] if len(self.outputs) == 1 else label or [None] * len(self.outputs)
         return {f"{PREFIX}{name}": v for name, v in zip(self.outputs, values, strict=True)}
 
 

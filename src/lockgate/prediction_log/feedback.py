@@ -111,13 +111,15 @@ def import_labels(
         raise LogError(f"{deployment.path} has no prediction log")
     served = _served_models(deployment)
     columns = (label,) if isinstance(label, str) else tuple(label)
+    several = [m.schema.targets for m in served if m.task == "multioutput"]
+    mapped = len(columns) > 1 or any(columns[0] in targets for targets in several)
     user = current_user()[0]
     imported = ImportedLabels()
     name = f"{PredictionIds().boot}-labels"
     all_keys: set[str] = set()
     with contextlib.closing(LogWriter(folder, name, full=True, clock=clock)) as writer:
         first = 1
-        for keys, values in _read_columns(source, by, columns):
+        for keys, values in _read_columns(source, by, columns, mapped=mapped):
             pairs = [
                 (number, key, value)
                 for number, (key, value) in enumerate(zip(keys, values, strict=True), first)
@@ -216,9 +218,9 @@ def _read_label(source: Path, value: Scalar, models: Sequence[Manifest]) -> Scal
 
 
 def _read_columns(
-    source: Path, by: str, labels: tuple[str, ...]
+    source: Path, by: str, labels: tuple[str, ...], *, mapped: bool
 ) -> Iterator[tuple[list[Any], list[Any]]]:
-    """Yield keys and labels; of several columns a label is a mapping, None if a cell is missing."""
+    """Yield keys and labels; `mapped`, a label is a mapping of the cells that are not missing."""
     # keys are compared as text: 0099 is not 99; NA may be a key, or a class
     convert_options = csv.ConvertOptions(
         column_types=dict.fromkeys((by, *labels), pa.string()),
@@ -251,11 +253,10 @@ def _read_columns(
         for batch in table.to_batches(columns=[by, *labels], batch_size=10_000):
             cells = [batch.column(name).to_pylist() for name in labels]
             values = cells[0]
-            if len(labels) > 1:
-                values = [
-                    None if None in row else dict(zip(labels, row, strict=True))
-                    for row in zip(*cells, strict=True)
-                ]
+            if mapped:
+                rows = (zip(labels, row, strict=True) for row in zip(*cells, strict=True))
+                known = [{name: cell for name, cell in row if cell is not None} for row in rows]
+                values = [row or None for row in known]
             yield batch.column(by).to_pylist(), values
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source} cannot be read: {' '.join(str(error).split())}") from None

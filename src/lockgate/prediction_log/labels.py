@@ -14,7 +14,9 @@ Outcome = Scalar | dict[str, float]
 """True outcome of a row: its class or value, or the value of each of several targets."""
 
 
-def match_outcome(outcome: Scalar | Mapping[str, Scalar], manifests: Sequence[Manifest]) -> Outcome:
+def match_outcome(
+    outcome: Scalar | Mapping[str, Scalar | None], manifests: Sequence[Manifest]
+) -> Outcome:
     """Return what an outcome means to one of the models that it may refer to.
 
     Raises
@@ -32,13 +34,17 @@ def match_outcome(outcome: Scalar | Mapping[str, Scalar], manifests: Sequence[Ma
     return match_label(outcome, classes)
 
 
-def match_values(values: Mapping[str, Scalar], models: Sequence[Sequence[str]]) -> dict[str, float]:
+def match_values(
+    values: Mapping[str, Scalar | None], models: Sequence[Sequence[str]]
+) -> dict[str, float]:
     """Return the values of a model's targets, in their order, from values by target.
+
+    Targets whose value is not known yet may be absent, or None.
 
     Raises
     ------
     ValueError
-        If no model has just these targets, or a value is not a finite number.
+        If no model has these targets, or a value is not a finite number.
 
     Examples
     --------
@@ -46,15 +52,20 @@ def match_values(values: Mapping[str, Scalar], models: Sequence[Sequence[str]]) 
     {'heating': 2.5, 'cooling': 3.0}
 
     """
+    known = {name: value for name, value in values.items() if value is not None}
     for targets in models:
-        if set(targets) == set(values):
-            return {target: _number(f"label of {target}", values[target]) for target in targets}
+        if known and set(values) <= set(targets):
+            return {
+                target: _number(f"label of {target}", known[target])
+                for target in targets
+                if target in known
+            }
     expected = _describe(models) if models else "a class or a number"
-    raise ValueError(f"the label has values of {', '.join(values)!s:.200}; expected {expected}")
+    raise ValueError(f"the label has values of {', '.join(known)!s:.200}; expected {expected}")
 
 
 def _describe(models: Sequence[Sequence[str]]) -> str:
-    each = dict.fromkeys(f"a value for each of {', '.join(targets)}" for targets in models)
+    each = dict.fromkeys(f"values of {', '.join(targets)}" for targets in models)
     return " or ".join(each)[:500]
 
 

@@ -110,23 +110,30 @@ class Label(msgspec.Struct, frozen=True):
 
 
 class LabelIndex:
-    """Labels by id and by key, the latest of each."""
+    """Labels by id and by key, the latest of each; of several targets the latest of each target."""
 
     def __init__(self, known_labels: Iterator[Label]) -> None:
         self.by_id: dict[tuple[str, int, int], Label] = {}
         self.by_key: dict[str, Label] = {}
         for label in sorted(known_labels, key=lambda label: label.at):
             if label.writer:
-                self.by_id[label.writer, label.count, label.row] = label
+                place = label.writer, label.count, label.row
+                self.by_id[place] = _merge(self.by_id.get(place), label)
             elif label.key is not None:
-                self.by_key[label.key] = label
+                self.by_key[label.key] = _merge(self.by_key.get(label.key), label)
 
     def find(self, prediction: LoggedPrediction, row: int, key: object) -> Label | None:
         """Return the label of a row; one given by id takes precedence over one by key."""
         label = self.by_id.get((prediction.writer, prediction.entry.count, row))
-        if label is None and key is not None:
-            label = self.by_key.get(key_text(key))
+        by_key = None if key is None else self.by_key.get(key_text(key))
+        return by_key if label is None else _merge(by_key, label)
+
+
+def _merge(before: Label | None, label: Label) -> Label:
+    """Return a label with the values of targets that only the one before it has."""
+    if before is None or not (isinstance(before.label, dict) and isinstance(label.label, dict)):
         return label
+    return msgspec.structs.replace(label, label={**before.label, **label.label})
 
 
 OnDamaged = Callable[[str], object]

@@ -76,7 +76,7 @@ def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
         record["origin"] = "unknown: the bundle's manifest has been deleted"
     else:
         record["origin"] = _describe_origin(manifest)
-        if manifest.task == "multioutput":
+        if manifest.task == "multioutput" and record["value"] is not None:
             record["value"] = dict(zip(manifest.schema.targets, record["value"], strict=True))
         label, score = record["value" if is_regression else "label"], record["score"]
         interval, members = region_of_row(manifest.region, label, score, manifest.classes)

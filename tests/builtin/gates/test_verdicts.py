@@ -19,7 +19,7 @@ import lockgate
 from lockgate.models.bundle.evaluation import keep_labelled, read_rows
 from lockgate.models.bundle.open import Bundle
 from lockgate.plugins.host.catalogue import InstalledPlugin
-from lockgate.plugins.host.parameters import PluginChoice
+from lockgate.plugins.host.plugin_choice import PluginChoice
 from lockgate.registry.api import Ledger
 from lockgate.registry.gates.judge import judge
 from lockgate.registry.gates.policy import LoadedPolicy, load_policy, read_policy_file, stage_policy

@@ -89,7 +89,7 @@ def test_trees_compare_32_bits_as_they_are(model: Any, tmp_path: Path) -> None:
     [
         (np.where(y == 1, "yes", "no"), "y: the target holds 'no', an unknown class"),
         (np.where(X["a"] > 1, 2, y), "y: the target holds 2, an unknown class; available: 0, 1"),
-        (np.where(GAPS, np.nan, y), "y: 58 values of the target are missing"),
+        (np.where(GAPS, np.nan, y), "y: 58 rows lack a value of the target"),
     ],
 )
 def test_a_target_that_is_not_the_models_is_refused(

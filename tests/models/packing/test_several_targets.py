@@ -101,7 +101,7 @@ def test_every_kind_of_model_predicts_the_values_of_the_original(tmp_path: Path,
     assert list(frame) == ["value_heating load", "value_cooling"]
     assert np.array_equal(frame.to_numpy(), output.label)
     measured = bundle.metrics()["regression"]
-    assert measured["r2"]["estimate"] == pytest.approx(r2_score(actual, expected), abs=1e-12)
+    assert measured["mean_r2"]["estimate"] == pytest.approx(r2_score(actual, expected), abs=1e-12)
     mae = mean_absolute_error(actual, expected, multioutput="raw_values")
     assert measured["mae_heating_load"]["estimate"] == pytest.approx(mae[0], abs=1e-12)
     assert measured["mae_cooling"]["estimate"] == pytest.approx(mae[1], abs=1e-12)
@@ -134,11 +134,13 @@ def test_what_cannot_be_packed_says_why(tmp_path: Path) -> None:
     ridge = Ridge().fit(X, Y)
     with pytest.raises(lockgate.UsageError, match="predicts 2 values for each row: pass the targ"):
         lockgate.pack(ridge, X, path=tmp_path / "m")
-    with pytest.raises(lockgate.UsageError, match="3 targets were passed .*model predicts 2"):
+    with pytest.raises(lockgate.UsageError, match="predicts 2 values .* passed are .*, third"):
         lockgate.pack(ridge, X, Y.assign(third=1.0), path=tmp_path / "m")
-    with pytest.raises(lockgate.UsageError, match="2 targets were passed .*model predicts 1"):
+    with pytest.raises(
+        lockgate.UsageError, match="predicts 1 value.* passed are heating load, cool"
+    ):
         lockgate.pack(Ridge().fit(X, Y["cooling"]), X, Y, path=tmp_path / "m")
-    with pytest.raises(lockgate.DataError, match="values of the target are missing"):
+    with pytest.raises(lockgate.DataError, match="rows lack a value of the target"):
         lockgate.pack(ridge, X, Y.mask(Y > 20), path=tmp_path / "m")
     with pytest.raises(lockgate.DataError, match="the target holds others"):
         lockgate.pack(ridge, X, Y.astype(str) + " kWh", path=tmp_path / "m")
@@ -182,3 +184,37 @@ def test_a_packed_file_of_several_targets_is_checked(tmp_path: Path) -> None:
             PackedModel(remade(raw, lambda header, change=change: header.update(change)))
     with pytest.raises(lockgate.PackedFormatError, match="several targets have no margin"):
         PackedModel(remade(raw, lambda header: header["answers"].update(margin=0)))
+
+
+def test_columns_of_other_rows_are_matched_by_name(tmp_path: Path) -> None:
+    X, Y = rows()
+    forest = RandomForestRegressor(10, random_state=0).fit(X, Y)
+    bundles = [
+        lockgate.pack(forest, X, Y, path=tmp_path / "m", test=(X, actual))
+        for actual in (Y, Y[list(TARGETS[::-1])], Y.to_numpy())
+    ]
+    assert len({bundle.digest for bundle in bundles}) == 1
+    with pytest.raises(
+        lockgate.DataError, match="y: expected columns heating load, cooling, got a"
+    ):
+        lockgate.pack(forest, X, Y, path=tmp_path / "m", test=(X, Y.set_axis(["a", "b"], axis=1)))
+    lacking = Y.assign(cooling=Y["cooling"].where(np.arange(300) > 2))
+    with pytest.raises(lockgate.DataError, match="several columns of one name: a, a"):
+        lockgate.pack(forest, X, Y.set_axis(["a", "a"], axis=1), path=tmp_path / "m")
+    with pytest.raises(
+        lockgate.DataError, match="test: 3 rows lack a value of the target .cooling"
+    ):
+        lockgate.pack(forest, X, Y, path=tmp_path / "m", test=(X, lacking))
+
+
+def test_targets_in_another_order_than_the_model_was_fitted_on_are_refused(tmp_path: Path) -> None:
+    X, Y = rows()
+    forest = RandomForestRegressor(10, random_state=0).fit(X, Y)
+    with pytest.raises(lockgate.DataError, match="predicts heating load, cooling, in that order"):
+        lockgate.pack(forest, X, Y[list(TARGETS[::-1])], path=tmp_path / "m")
+    # nothing is known of the order of a constant, or of targets that are nearly equal
+    constant = DummyRegressor().fit(X, Y)
+    lockgate.pack(constant, X, Y[list(TARGETS[::-1])], path=tmp_path / "constant")
+    alike = Y.assign(cooling=Y["heating load"] * 1.001)
+    swapped = RandomForestRegressor(10, random_state=0).fit(X, alike[list(TARGETS[::-1])])
+    lockgate.pack(swapped, X, alike, path=tmp_path / "alike")

@@ -76,12 +76,15 @@ def _describe(
     if len(targets) > 1:
         from lockgate.modeling.metrics.multioutput import metric_suffixes
 
+        named = dict(zip(targets, metric_suffixes(targets), strict=True))
         shares = [
-            f"{metrics[key].estimate:.0%} of {target}"
-            for target, suffix in zip(targets, metric_suffixes(targets), strict=True)
+            f"{metrics[key].estimate:.2f} for {target}"
+            for target, suffix in named.items()
             if (key := f"r2_{suffix}") in metrics
         ]
-        return f"of the variance the model explains {', '.join(shares) or 'an undefined share'}"
+        text = f"R² is {', '.join(shares)}" if shares else "R² is undefined"
+        constant = [target for target, suffix in named.items() if f"r2_{suffix}" not in metrics]
+        return text + (f"; undefined for {', '.join(constant)}, constant here" if constant else "")
     if quantile is not None and "quantile_skill" in metrics:
         return (
             f"{metrics['at_or_below'].estimate:.1%} of the test rows are at or below the predicted "

@@ -60,8 +60,8 @@ class Slices:
 
         if request.task not in self.tasks:
             raise lockgate.DataError(
-                f"evaluator slices compares predictions with a target, and the task is {request.task}; "
-                "remove it from evaluator=[...]"
+                f"evaluator slices needs a target, and the task is {request.task}; remove it from "
+                "evaluator=[...]"
             )
         name, loss = row_losses(request.table, request.task, request.output, request.classes)
         rows = request.table.frame if request.rows is None else request.rows

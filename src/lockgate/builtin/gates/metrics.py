@@ -16,7 +16,7 @@ DEFAULT_METRICS = {
     "binary": "roc_auc",
     "multiclass": "accuracy",
     "regression": "r2",
-    "multioutput": "r2",
+    "multioutput": "mean_r2",
     "clustering": "silhouette",
     "anomaly": "score_shift",
 }

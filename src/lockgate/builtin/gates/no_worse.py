@@ -110,20 +110,20 @@ class NoWorse:
 
     def _find_sign(self, metric_name: str) -> float:
         """Return 1 where higher values are better, -1 where lower ones are."""
-        from lockgate.modeling.metrics.losses import HIGHER_IS_BETTER, LOWER_IS_BETTER
+        from lockgate.modeling.metrics.losses import direction_of
 
         evaluator, _, name = metric_name.rpartition(".")
         if self.direction != "auto":
             return 1.0 if self.direction == "higher" else -1.0
-        if (
-            name not in LOWER_IS_BETTER | HIGHER_IS_BETTER | {"rows_per_second"}
-            and evaluator != "business"
-        ):
+        if evaluator == "business" or name == "rows_per_second":
+            return 1.0
+        sign = direction_of(name)
+        if sign is None:
             raise lockgate.UsageError(
                 f"gate no-worse: unknown whether higher values of {metric_name} are better: "
                 "set direction=higher or lower"
             )
-        return -1.0 if name in LOWER_IS_BETTER else 1.0
+        return sign
 
     def _measure_gain(
         self,
@@ -162,7 +162,9 @@ class NoWorse:
             seed=seed,
         )
         if "gain" not in intervals:
-            raise lockgate.DataError(f"{metric_name} is undefined on these rows")
+            raise lockgate.DataError(
+                f"{metric_name} is undefined on these rows, e.g. as the target is constant there"
+            )
         return intervals["gain"]
 
 
@@ -177,6 +179,9 @@ def _describe_mismatch(
             f"the positive class is {candidate.classes[-1]}, that of {incumbent.version} is "
             f"{incumbent.classes[-1]}; metrics such as recall are of another class"
         )
+    targets, known = candidate.schema.targets, incumbent.schema.targets
+    if {*targets} != {*known}:
+        return f"it predicts {', '.join(targets)}, {incumbent.version} {', '.join(known)}"
     predicted, before = _describe_values(candidate), _describe_values(incumbent)
     return "" if predicted == before else f"it predicts {predicted}, {incumbent.version} {before}"
 

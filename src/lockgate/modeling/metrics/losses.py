@@ -25,6 +25,7 @@ __all__ = [
     "chosen_metric",
     "class_indices",
     "compute_loss",
+    "direction_of",
     "metrics_for_task",
     "truth_of",
 ]
@@ -50,6 +51,7 @@ HIGHER_IS_BETTER = {
     "recall",
     "f1",
     "r2",
+    "mean_r2",
     "quantile_skill",
     "silhouette",
 }
@@ -71,10 +73,13 @@ BY_TASK = {
     "binary": ("log_loss", "roc_auc", "pr_auc", "brier", "accuracy", "f1"),
     "multiclass": ("log_loss", "accuracy", "f1"),
     "regression": ("rmse", "mae", "r2"),
-    "multioutput": ("r2",),
+    "multioutput": ("mean_r2",),
     "clustering": ("silhouette", "davies_bouldin"),
     "anomaly": ("score_shift",),
 }
+
+OF_EACH_TARGET = ("r2", "rmse", "mae")
+"""Metrics that each of several targets has, its name behind them, and that have a direction."""
 
 OF_QUANTILES = ("quantile_loss", "quantile_skill")
 """Metrics of a regression that predicts a quantile."""
@@ -166,6 +171,24 @@ def compute_loss(
     """Return a metric as a loss: 1 - metric if higher is better."""
     value = metrics_for_task(task, truth, output, classes, threshold)(weight)[metric]
     return 1 - value if metric in HIGHER_IS_BETTER else value
+
+
+def direction_of(metric: str) -> float | None:
+    """Return 1 where higher values of a metric are better, -1 where lower; None if unknown.
+
+    Examples
+    --------
+    >>> direction_of("roc_auc"), direction_of("rmse_heating"), direction_of("bias")
+    (1.0, -1.0, None)
+
+    """
+    of_target = metric.partition("_")[0]  # one of several, e.g. r2_heating
+    for name in (metric, of_target if of_target in OF_EACH_TARGET else metric):
+        if name in HIGHER_IS_BETTER:
+            return 1.0
+        if name in LOWER_IS_BETTER:
+            return -1.0
+    return None
 
 
 def class_indices(labels: Array, classes: Sequence[object]) -> Array:

@@ -34,8 +34,9 @@ def metric_suffixes(targets: Sequence[str]) -> tuple[str, ...]:
 class MultioutputMetrics:
     """Metrics of a regression of several targets for any weights of the same rows.
 
-    ``r2`` is the mean of the targets' R², as they may have different units (the uniform average of
-    scikit-learn's ``r2_score``); each target has its own R² and errors, such as ``rmse_heating``.
+    ``mean_r2`` is the mean of the targets' R², as they may have different units (the uniform
+    average of scikit-learn's ``r2_score``), without targets that are constant in these rows; each
+    target has its own R² and errors, such as ``rmse_heating``.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ class MultioutputMetrics:
     >>> truth = np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
     >>> value = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 30.0]])
     >>> metrics = MultioutputMetrics(truth, value, ["heating", "cooling"])()
-    >>> metrics["r2"], metrics["r2_heating"], metrics["r2_cooling"]
+    >>> metrics["mean_r2"], metrics["r2_heating"], metrics["r2_cooling"]
     (0.75, 0.5, 1.0)
 
     """
@@ -66,7 +67,8 @@ class MultioutputMetrics:
     def __call__(self, weight: Array | None = None) -> dict[str, float]:
         """Compute all metrics; weights have shape (n,)."""
         each = {name: metrics(weight) for name, metrics in self._each.items()}
-        metrics = {"r2": float(np.mean([values["r2"] for values in each.values()]))}
+        known = [values["r2"] for values in each.values() if not np.isnan(values["r2"])]
+        metrics = {"mean_r2": float(np.mean(known)) if known else np.nan}
         for name, values in each.items():
             metrics |= {f"{metric}_{name}": value for metric, value in values.items()}
         return metrics

@@ -14,6 +14,7 @@ TITLES = {
     "calibration_error": "expected calibration error",
     "f1": "F1 score",
     "r2": "R²",
+    "mean_r2": "R², mean of the targets",
     "rmse": "RMSE",
     "mae": "MAE",
     "quantile_loss": "quantile (pinball) loss",

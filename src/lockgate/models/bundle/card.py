@@ -87,7 +87,8 @@ def model_card(
         Origin of the model, one line each.
 
     """
-    of = f" of {' and '.join(f'`{name}`' for name in schema.targets)}" if schema.targets else ""
+    *first, last = [f"`{name}`" for name in schema.targets] or [""]
+    of = f" of {', '.join(first)} and {last}" if first else f" of {last}" * bool(last)
     of += f" (positive class: `{classes[1]}`)" if len(classes) == 2 else ""
     rules = {} if contract is None else contract["columns"]
     held = [f"They hold the data contract of {len(rules)} columns that the bundle carries."]

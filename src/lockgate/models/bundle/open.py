@@ -89,6 +89,11 @@ class Bundle:
         """The labels, in the order of the scores; empty for a regression."""
         return tuple(self.manifest.classes)
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the columns that it predicts, in the order of the values of several."""
+        return self.manifest.schema.targets
+
     def predict_proba(self, columns: Columns, **options: Any) -> np.ndarray:
         """Return the probability of each class, as scikit-learn's classifiers do.
 

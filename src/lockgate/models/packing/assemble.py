@@ -31,6 +31,7 @@ from lockgate.models.bundle.probes import probes_of
 from lockgate.models.bundle.write import BundleContent, write_bundle
 from lockgate.models.packing.card import render_card
 from lockgate.models.packing.model_files import format_host, save
+from lockgate.models.packing.target_order import check_target_order
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 
@@ -89,6 +90,8 @@ def assemble(
             return open_model(format_host(format), format, request)
 
         model = model_of(open_written(None))
+        if task == "multioutput":
+            check_target_order(model, table)
         features = _accepted_rows(model, table)[[column.name for column in schema.features]]
         score_threshold = _choose_threshold(threshold, model, tune)
         predictor = open_written(score_threshold)

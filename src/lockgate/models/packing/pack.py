@@ -181,8 +181,8 @@ def check_target_count(schema: Schema, model: PackedModel) -> None:
         )
     if names and len(names) != count:
         raise UsageError(
-            f"{len(names)} targets were passed ({', '.join(names)}), and the model predicts "
-            f"{count}: pass those that it was fitted on, in their order"
+            f"the model predicts {count} values for each row, and the targets passed are "
+            f"{', '.join(names)}: pass those that it was fitted on, in their order"
         )
 
 

@@ -100,9 +100,11 @@ def check_target(subject: str, table: Table, task: str, classes: Sequence[Any]) 
     """
     if table.schema.target is None or task in UNSUPERVISED:
         return
-    missing = int(table.frame[list(table.schema.targets)].isna().sum().sum())
-    if missing:
-        raise DataError(f"{subject}: {missing} values of the target are missing; leave them out")
+    cells = table.frame[list(table.schema.targets)].isna()
+    if missing := int(cells.any(axis=1).sum()):
+        counts = ", ".join(f"{name}: {n}" for name, n in cells.sum().items() if n)
+        of = f" ({counts})" if cells.shape[1] > 1 else ""
+        raise DataError(f"{subject}: {missing} rows lack a value of the target{of}; leave them out")
     if task in NUMERIC:
         kinds = {table.schema[name].kind for name in table.schema.targets}
         if not kinds <= {"number", "integer", "boolean"}:
@@ -163,9 +165,7 @@ def table_from(
         if len(values) != len(frame):
             raise DataError(f"y: expected {len(frame)} values, as X has rows, got {len(values)}")
         if values.ndim == 2 and values.shape[1] > 1:
-            target = target or _name_targets(y, values.shape[1])
-            if len(target) != values.shape[1]:
-                raise DataError(f"y: expected columns {', '.join(target)}, got {values.shape[1]}")
+            values, target = _match_targets(y, values, target)
             if taken := [name for name in target if name in frame]:
                 raise DataError(f"y has a column {taken[0]}, as X has; name it otherwise")
             with_target = frame.assign(**dict(zip(target, values.T, strict=True)))
@@ -181,6 +181,26 @@ def _own_name(y: ArrayLike) -> object:
     """Return the name of a series, or of the only column of a frame."""
     names = list(getattr(y, "columns", ()))
     return names[0] if names else getattr(y, "name", None)
+
+
+def _match_targets(
+    y: ArrayLike, values: np.ndarray, expected: str | tuple[str, ...] | None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the values of several targets in the expected order, and their names.
+
+    Columns of a frame are matched by name; those of an array are in that order.
+    """
+    names = _name_targets(y, values.shape[1])
+    if len(set(names)) < len(names):
+        raise DataError(f"y has several columns of one name: {', '.join(names)}")
+    if expected is None:
+        return values, names
+    targets = (expected,) if isinstance(expected, str) else expected
+    if not hasattr(y, "columns") and len(names) == len(targets):
+        return values, targets
+    if set(names) != set(targets):
+        raise DataError(f"y: expected columns {', '.join(targets)}, got {', '.join(names)}")
+    return values[:, [names.index(target) for target in targets]], targets
 
 
 def _name_targets(y: ArrayLike, count: int) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from lockgate.contract.secrets import hide_secrets
 from lockgate.contract.settings import settings_of
 from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra, PluginFailed
 from lockgate.plugins.host.catalogue import Catalogue
-from lockgate.plugins.host.parameters import PluginChoice
+from lockgate.plugins.host.plugin_choice import PluginChoice
 
 __all__ = ["Host"]
 

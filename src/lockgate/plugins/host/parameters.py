@@ -12,57 +12,18 @@ from lockgate.contract.kinds import CONFIGURED, Kind
 from lockgate.contract.kinds import kind as kind_named
 from lockgate.contract.names import NAME, NAME_RULE
 from lockgate.contract.plugin import hooks_of
-from lockgate.contract.recipes import NOT_FUSED, UNSUPERVISED
 from lockgate.contract.sections import DATES, SECTIONS, Sections
 from lockgate.contract.settings import build, check
 from lockgate.errors import PluginChanged, SettingError, UnknownKey, UnknownPlugin, UsageError
-from lockgate.plugins.host.catalogue import Catalogue, InstalledPlugin
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.plugin_choice import PluginChoice
 from lockgate.plugins.host.provider import identify_provider
+from lockgate.plugins.host.task_checks import check_task
 
-__all__ = ["ORDER", "Parameters", "PluginChoice", "choose"]
+__all__ = ["ORDER", "Parameters", "choose"]
 
 ORDER = "compressor_order"
 """Key of the list of compressors in the order to run them."""
-
-
-@dataclass(frozen=True)
-class PluginChoice:
-    """A configured plugin.
-
-    Attributes
-    ----------
-    kind : str
-        Name of its kind.
-    name : str
-        Instance name: its key in the configuration, often the plugin's name.
-    entry : InstalledPlugin
-        The installed plugin.
-    settings : mapping
-        Checked settings.
-    stages : tuple of str
-        Stages that a gate applies to; empty for all stages, and for other kinds.
-
-    """
-
-    kind: str
-    name: str
-    entry: InstalledPlugin
-    settings: Mapping[str, Any]
-    stages: tuple[str, ...] = ()
-
-    @property
-    def on_packed(self) -> bool:
-        """Whether a compressor changes the packed form, not the estimator."""
-        return getattr(self.entry.load(), "on_packed", False) is True
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """Tasks that a model or evaluator is for; empty for all."""
-        return tuple(getattr(self.entry.load(), "tasks", ()))
-
-    def build(self) -> object:
-        """Construct the plugin."""
-        return self.entry.load()(**self.settings)
 
 
 @dataclass(frozen=True)
@@ -117,7 +78,8 @@ class Parameters:
         chosen["compressor"] = _order_choices(chosen["compressor"], raw.get(ORDER))
         _check_format(chosen["format"][0])
         _check_packed_steps(chosen["compressor"], chosen["format"][0])
-        _check_task(sections, chosen, catalogue)
+        if sections.project.task != "auto":
+            check_task(sections, chosen, sections.project.task, catalogue)
         return cls(sections, chosen)
 
     def single(self, kind: str) -> PluginChoice:
@@ -172,50 +134,6 @@ def _check_packed_steps(compressors: Sequence[PluginChoice], format: PluginChoic
             [choice.name for choice in compressors],
             f"compressors of packed models last: {names}",
         )
-
-
-def _check_task(
-    sections: Sections, chosen: Mapping[str, tuple[PluginChoice, ...]], catalogue: Catalogue
-) -> None:
-    """Refuse what a task that is set cannot have; of ``auto`` the stages know."""
-    task = sections.project.task
-    if task == "auto":
-        return
-    for choice in (*chosen["model"], *chosen["evaluator"]):
-        if not _suits(choice.kind, choice.tasks, task):
-            rule = f"one for project.task={task}; {choice.name} is for {' and '.join(choice.tasks)}"
-            if others := _suitable(choice.kind, task, catalogue):
-                name = f"[{others[0]}]" if kind_named(choice.kind).listed else others[0]
-                rule += f": choose {choice.kind}={name}" + " or another" * (len(others) > 1)
-            raise SettingError(choice.kind, choice.name, rule)
-    search = sections.search
-    if search.calibration != "none" and task not in ("binary", "multiclass"):
-        rule = f"none, as the task {task} has no probabilities to correct"
-        raise SettingError("search.calibration", search.calibration, rule)
-    if sections.decision.coverage is not None and task in NOT_FUSED:
-        reason = "no true value to hold" if task in UNSUPERVISED else "no prediction intervals"
-        rule = f"null, as the task {task} has {reason}"
-        raise SettingError("decision.coverage", sections.decision.coverage, rule)
-    if task in NOT_FUSED and len(chosen["model"]) > 1:
-        names = [choice.name for choice in chosen["model"]]
-        raise SettingError("model", names, f"a single model for the task {task}")
-
-
-def _suits(kind: str, tasks: Sequence[str], task: str) -> bool:
-    """Whether a model or evaluator of these tasks is for a task."""
-    if not tasks or task in tasks:
-        return True
-    # a model of a single target is fitted to each of several
-    return kind == "model" and task == "multioutput" and "regression" in tasks
-
-
-def _suitable(kind: str, task: str, catalogue: Catalogue) -> list[str]:
-    """Return the installed plugins that name a task as theirs."""
-    return [
-        entry.name
-        for entry in catalogue
-        if entry.kind == kind and task in getattr(entry.load(), "tasks", ())
-    ]
 
 
 def _without(

@@ -10,8 +10,9 @@ from typing import Any
 from lockgate.data.io.atomic import write_file
 from lockgate.errors import GateRefused, LedgerError, LockgateError, UsageError
 from lockgate.plugins.host.catalogue import Catalogue
-from lockgate.plugins.host.parameters import PluginChoice, choose
+from lockgate.plugins.host.parameters import choose
 from lockgate.plugins.host.params_file import dump_yaml, read_params
+from lockgate.plugins.host.plugin_choice import PluginChoice
 from lockgate.registry.ledger.policy_file import POLICY_FILE, ParamsPolicy, PolicyFile, parse_policy
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.ledger.trust import read_policy

@@ -22,7 +22,7 @@ from lockgate.models.bundle.evaluation import (
 )
 from lockgate.models.bundle.open import Bundle
 from lockgate.plugins.host.host import Host
-from lockgate.plugins.host.parameters import PluginChoice
+from lockgate.plugins.host.plugin_choice import PluginChoice
 from lockgate.plugins.host.provider import identify_provider
 from lockgate.registry.gates.policy import LoadedPolicy
 from lockgate.registry.provenance.verdict import GateRecord, Incumbent, Verdict

@@ -59,12 +59,22 @@ def _model_section(model: LoadedModel, base_url: str, log: LogSettings, *, token
     return (
         f"<section><h2>{_e(model.name)} "
         f"<small>{_e(model.version)} &middot; {_e(model.stage)}</small></h2>"
-        f"<p>{_e(model.predictor.task)}, bundle <code>{model.digest[:12]}</code></p>"
+        f"<p>{_e(_describe(model))}, bundle <code>{model.digest[:12]}</code></p>"
         f"<pre>{_e(_curl_example(model, base_url, log, tokens=tokens))}</pre>"
         f"<details><summary>{len(model.predictor.inputs)} inputs</summary>"
         "<table><tr><th>name<th>kind<th>missing values<th>categories</tr>"
         f"{inputs}</table></details></section>"
     )
+
+
+def _describe(model: LoadedModel) -> str:
+    """Return what the model predicts."""
+    targets = ", ".join(model.manifest.schema.targets)
+    text = model.predictor.task + (f" of {targets}" if targets else "")
+    for name in ("quantile", "coverage"):
+        if (share := model.answers.get(name)) is not None:
+            text += f", {name} {share:g}"
+    return text
 
 
 def _curl_example(model: LoadedModel, base_url: str, log: LogSettings, *, tokens: bool) -> str:

@@ -25,7 +25,7 @@ EXPECTED = 'expected {"id": ..., "label": ...} or {"key": ..., "label": ...}, or
 MAX_LABELS = 10_000
 """Labels that a request may hold."""
 
-Label = str | int | float | bool | dict[str, float]
+Label = str | int | float | bool | dict[str, Any]
 """A class, a value, or the value of each of several targets."""
 
 
@@ -84,7 +84,7 @@ def record_feedback(recorder: Recorder | None, store: ModelStore, request: Reque
                 rows.append((*row, request.token_name or "api"))
                 recorded.append(record)
     if problems:
-        raise HTTPError(422, "labels do not belong to predictions of this log", problems[:20])
+        raise HTTPError(422, "no label was recorded: see problems", problems[:20])
     try:
         taken = recorder.label_writer.write_labels(rows)
     except LogError as error:
