@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LinearRegression
 
 import lockgate
 from lockgate.deployment.directory import Deployment
@@ -189,3 +190,34 @@ def test_labels_in_parts_are_one_label_with_the_latest_of_each_target() -> None:
     merged = index.find(prediction, 0, "k")
     assert merged is not None
     assert merged.label == {"a": 3.0, "b": 1.0, "c": 2.0}
+
+
+def test_versions_of_other_targets_are_exported_together_and_keep_their_labels(
+    bundle: lockgate.Bundle, deployed: Deployment, tmp_path: Path
+) -> None:
+    X = pd.DataFrame(ROWS * 20)
+    single = LinearRegression().fit(X, X["area"])
+    y = X["area"].rename("heating")
+    lockgate.pack(single, X, y + 0.001, name="loads", path=tmp_path / "loads")
+    with serving(deployed.path) as server:
+        several = server.predict(ROWS[0])
+    deployed.deploy(tmp_path / "loads", version="2.0.0")
+    with serving(deployed.path) as server:
+        alone = server.predict(ROWS[0])
+        # a label by id is one of the version that predicted
+        for said, label, status in (
+            (several, {"heating": 1, "cooling load": 2}, 200),
+            (several, 4, 422),
+            (alone, 4, 200),
+            (alone, {"heating": 1}, 422),
+        ):
+            body = {"id": said["id"], "label": label}
+            assert server.ask("POST", "/feedback", body)[0] == status
+    out = tmp_path / "log.parquet"
+    lockgate.export_log(deployed.path, out)
+    log = pd.read_parquet(out).set_index("prediction.version").sort_index()
+    assert log["heating"].tolist() == [1.0, 4.0]
+    assert log["prediction.value_heating"].notna().tolist() == [True, False]
+    assert log["prediction.value"].notna().tolist() == [False, True]
+    lockgate.export_log(deployed.path, out, version="1.0.0")
+    assert "prediction.value" not in pd.read_parquet(out)

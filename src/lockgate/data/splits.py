@@ -28,7 +28,8 @@ def resolve_method(table: Table, rules: Split) -> str:
             raise SchemaViolation(
                 [f"split.by is {rules.by}, but the loader declares no {rules.by} column"]
             )
-        return rules.by
+        several = rules.by == "stratified" and len(table.schema.targets) > 1
+        return "random" if several else rules.by
     if table.schema.time is not None:
         return "time"
     if table.schema.group is not None:

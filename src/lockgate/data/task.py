@@ -11,14 +11,14 @@ __all__ = ["infer_task"]
 
 def infer_task(train: Table, requested: str) -> str:
     """Infer the task from the target, or check that the requested task fits it."""
-    name = train.schema.target
+    name, names = train.schema.target, train.schema.targets
     if requested in UNSUPERVISED:
         if name is not None:
             raise SchemaViolation(
                 [
-                    f"project.task={requested} takes no target, and the loader's is {name}: set "
-                    f"the loader's target to null, and keep the column from the model: lockgate "
-                    f"run 'data.leave_out=[{name}]'"
+                    f"project.task={requested} takes no target, and the loader's is "
+                    f"{', '.join(names)}: set the loader's target to null, and keep the column "
+                    f"from the model: lockgate run 'data.leave_out=[{','.join(names)}]'"
                 ]
             )
         return requested

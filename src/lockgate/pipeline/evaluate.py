@@ -22,14 +22,18 @@ from lockgate.pipeline.reports.pages import report_page
 from lockgate.pipeline.reports.plots import draw_plot
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import FinishedModel, Workspace, empty_folder, write_json
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.task_checks import check_task
 
 __all__ = ["work"]
 
 
 def work(stage: Stage) -> dict[str, float]:
     """Open the model as a server does, and run every chosen evaluator on it."""
-    workspace = Workspace(stage.root)
+    workspace, sections = Workspace(stage.root), stage.sections
     model = workspace.read_finished()
+    plugins = stage.parameters.chosen
+    check_task(sections, plugins, model.task, Catalogue.installed())
     request, reports = _run_evaluators(stage, workspace, model)
     baselines = _measure_baselines(workspace, request.table, model)
     incumbents = measure_incumbents(

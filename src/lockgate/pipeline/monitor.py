@@ -124,6 +124,8 @@ def _measure_performance(
         return {}
     known = ~pd.isna(pd.DataFrame(window.labels)).any(axis=1).to_numpy()  # of every target
     if not known.any():
+        if known.size and not pd.isna(window.labels).all():
+            log.info("no row of this window has a value of every target: performance is unknown")
         return {}
     predictions = window.outputs
     output = Output(

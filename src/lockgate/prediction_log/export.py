@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -105,12 +105,12 @@ def export(
     if not models:
         raise LogError(f"the log has no predictions of {name}@{version}")
     period = _microseconds(since, 0), _microseconds(until, 1 << 62)
-    schema, names = build_schema(deployment, models)
+    schema, columns = build_schema(deployment, models)
     temporary_path = target.with_name(f".{target.name}.new")
     writer, rows = None, 0
     try:
         for records in _batch_rows(
-            _read_rows(folder, models, period, names, label_index, report_damaged)
+            _read_rows(folder, models, period, columns, label_index, report_damaged)
         ):
             table = pa.Table.from_pylist(
                 [_fit_record(record, schema) for record in records], schema
@@ -159,13 +159,14 @@ def _read_rows(
     folder: Path,
     models: Collection[Model],
     period: tuple[int, int],
-    names: ExportedColumns,
+    columns: Mapping[str, ExportedColumns],
     label_index: LabelIndex,
     on_damaged: OnDamaged,
 ) -> Iterator[dict[str, Any]]:
     for prediction in read_predictions(folder, *period, on_damaged):
         if prediction.model not in models:
             continue
+        names = columns[prediction.model.digest]
         for row, (inputs, label, score, key) in enumerate(prediction.rows()):
             true_label = label_index.find(prediction, row, key)
             yield {

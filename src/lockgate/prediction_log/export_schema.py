@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,48 +65,42 @@ class ExportedColumns:
         return {f"{PREFIX}{name}": v for name, v in zip(self.outputs, values, strict=True)}
 
 
-def build_schema(deployment: Deployment, models: list[Model]) -> tuple[pa.Schema, ExportedColumns]:
-    """Return the schema for all versions together, and the names of labels and predictions.
+def build_schema(
+    deployment: Deployment, models: list[Model]
+) -> tuple[pa.Schema, dict[str, ExportedColumns]]:
+    """Return the schema for all versions together, and each bundle's labels and predictions.
 
-    Inputs come first, numbers as doubles, all others as texts; then the target, then the columns
-    about the predictions.
+    Inputs come first, numbers as doubles, all others as texts; then the targets, then the columns
+    about the predictions. Versions of several targets have columns of their own; of all others
+    the version that is served, or else the latest, names the target.
 
     Raises
     ------
     LogError
-        If an input has the name of another column, or versions predict several other targets.
+        If an input has the name of another column.
 
     """
-    manifests = [manifest for model in models if (manifest := deployment.manifest(model.digest))]
-    kinds: dict[str, set[bool]] = {}
-    for manifest in manifests:
-        for column in manifest.schema.columns:
-            kinds.setdefault(column.name, set()).add(column.kind in NUMBERS)
-    served = [deployment.manifest(slot.digest) for slot in deployment.pointer().slots]
-    names = {model.name for model in models}
-    # the version that is served decides, and else the latest of the log
-    by_weight = [*manifests, *(m for m in served if m is not None and m.name in names)]
-    targets = [m.schema.targets for m in by_weight if m.schema.targets]
-    if len({m.schema.targets for m in by_weight if m.task == "multioutput"} | {*targets[-1:]}) > 1:
-        raise LogError("versions predict other targets; export one at a time, with --version")
-    label_type = _label_type(manifests)
-    numeric = bool(manifests) and {m.task for m in manifests} <= NUMERIC
+    known = {m.digest: manifest for m in models if (manifest := deployment.manifest(m.digest))}
+    manifests = list(known.values())
+    single = [manifest for manifest in manifests if manifest.task != "multioutput"]
+    by_digest = _columns_by_digest(deployment, models, known, single)
+    label_type = _label_type(single)
     is_multiclass = any(manifest.task == "multiclass" for manifest in manifests)
     score_type = pa.list_(pa.float64()) if is_multiclass else pa.float64()
     timestamp_type = pa.timestamp("us", tz="UTC")
-    fields = []
-    for name in dict.fromkeys(column for model in models for column in model.columns):
-        # where versions differ, a text holds what all of them had
-        is_number = kinds.get(name) == {True}
-        fields.append((name, pa.float64() if is_number else pa.string()))
-    names_of_labels = targets[-1] if targets else (TRUE_LABEL,)
-    columns = ExportedColumns(names_of_labels, numeric)
-    fields += [(target, label_type) for target in names_of_labels]
+    fields = [*_input_fields(manifests, models)]
     about = [("id", pa.string()), ("time", timestamp_type)]
     about += [(name, pa.string()) for name in ("model", "version", "stage", "bundle", "key")]
-    about += [(name, label_type) for name in columns.outputs]
-    about += [("score", score_type), ("margin", score_type)]
+    targets: dict[str, pa.DataType] = {}
+    outputs: dict[str, pa.DataType] = {}
+    for columns in by_digest.values():
+        of_numbers = len(columns.targets) > 1
+        for names, kinds in ((columns.targets, targets), (columns.outputs, outputs)):
+            for name in names:
+                kinds.setdefault(name, pa.float64() if of_numbers else label_type)
+    about += [*outputs.items(), ("score", score_type), ("margin", score_type)]
     about += [("traceparent", pa.string()), ("labelled_at", timestamp_type)]
+    fields += targets.items()
     schema = pa.schema([*fields, *((PREFIX + name, kind) for name, kind in about)])
     duplicated = [name for name in schema.names if schema.names.count(name) > 1]
     if duplicated:
@@ -113,7 +108,39 @@ def build_schema(deployment: Deployment, models: list[Model]) -> tuple[pa.Schema
             f"an input is named {duplicated[0]}, as the target or a column about the predictions; "
             "export one version at a time, with --version"
         )
-    return schema, columns
+    return schema, by_digest
+
+
+def _input_fields(manifests: list[Manifest], models: list[Model]) -> Iterator[tuple[str, Any]]:
+    kinds: dict[str, set[bool]] = {}
+    for manifest in manifests:
+        for column in manifest.schema.columns:
+            kinds.setdefault(column.name, set()).add(column.kind in NUMBERS)
+    for name in dict.fromkeys(column for model in models for column in model.columns):
+        # where versions differ, a text holds what all of them had
+        is_number = kinds.get(name) == {True}
+        yield name, pa.float64() if is_number else pa.string()
+
+
+def _columns_by_digest(
+    deployment: Deployment,
+    models: list[Model],
+    known: Mapping[str, Manifest],
+    single: Sequence[Manifest],
+) -> dict[str, ExportedColumns]:
+    """Return the columns of each bundle's labels and predictions."""
+    served = [deployment.manifest(slot.digest) for slot in deployment.pointer().slots]
+    names = {model.name for model in models}
+    by_weight = [*single, *(m for m in served if m is not None and m.name in names)]
+    targets = [m.schema.targets for m in by_weight if len(m.schema.targets) == 1]
+    numeric = bool(single) and all(manifest.task in NUMERIC for manifest in single)
+    of_single = ExportedColumns(targets[-1] if targets else (TRUE_LABEL,), numeric)
+    return {
+        model.digest: ExportedColumns(manifest.schema.targets, True)
+        if (manifest := known.get(model.digest)) is not None and manifest.task == "multioutput"
+        else of_single
+        for model in models
+    }
 
 
 def _label_type(manifests: list[Manifest]) -> pa.DataType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ def import_labels(
             imported.empty += len(keys) - len(pairs)
             first += len(keys)
             if ids:
-                rows = _resolve_ids(folder, source, pairs, served, imported, on_damaged)
+                rows = _resolve_ids(deployment, source, pairs, served, imported, on_damaged)
             else:
                 rows = [
                     ("", 0, 0, key, _check_label(source, number, value, served))
@@ -148,7 +149,7 @@ Pair = tuple[int, Any, Any]
 
 
 def _resolve_ids(
-    folder: Path,
+    deployment: Deployment,
     source: Path,
     pairs: list[Pair],
     served: Sequence[Manifest],
@@ -156,8 +157,9 @@ def _resolve_ids(
     on_damaged: OnDamaged,
 ) -> list[tuple[str, int, int, Any, Any]]:
     """Return what is written for labels by id; those of no logged prediction are counted."""
+    manifest_of = functools.cache(deployment.manifest)
     parsed = [(_parse_id(source, number, key), number, key, value) for number, key, value in pairs]
-    logged_rows = find_rows(folder, [ref[:2] for ref, *_ in parsed], on_damaged)
+    logged_rows = find_rows(deployment.path / LOG, [ref[:2] for ref, *_ in parsed], on_damaged)
     rows = []
     for (writer, count, row), number, key, value in parsed:
         logged = logged_rows.get((writer, count))
@@ -170,7 +172,10 @@ def _resolve_ids(
             imported.unknown += 1
             imported.example = imported.example or str(key)
             continue
-        of_model = [manifest for manifest in served if manifest.name == logged.model.name]
+        # the version that predicted says what its labels are
+        predicted = manifest_of(logged.model.digest)
+        of_name = [manifest for manifest in served if manifest.name == logged.model.name]
+        of_model = of_name if predicted is None else [predicted]
         label = _check_label(source, number, value, of_model)
         rows.append((writer, count, row, None, label))
     return rows

@@ -117,8 +117,8 @@ class LabelIndex:
         self.by_key: dict[str, Label] = {}
         for label in sorted(known_labels, key=lambda label: label.at):
             if label.writer:
-                place = label.writer, label.count, label.row
-                self.by_id[place] = _merge(self.by_id.get(place), label)
+                row = label.writer, label.count, label.row
+                self.by_id[row] = _merge(self.by_id.get(row), label)
             elif label.key is not None:
                 self.by_key[label.key] = _merge(self.by_key.get(label.key), label)
 

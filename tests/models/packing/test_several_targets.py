@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import (
@@ -218,3 +220,34 @@ def test_targets_in_another_order_than_the_model_was_fitted_on_are_refused(tmp_p
     alike = Y.assign(cooling=Y["heating load"] * 1.001)
     swapped = RandomForestRegressor(10, random_state=0).fit(X, alike[list(TARGETS[::-1])])
     lockgate.pack(swapped, X, alike, path=tmp_path / "alike")
+
+
+def test_targets_in_any_form_are_taken_or_refused_with_a_reason(tmp_path: Path) -> None:
+    X, Y = rows()
+    model = Ridge().fit(X, Y)
+    table = pa.Table.from_pandas(Y)
+    assert lockgate.pack(model, X, table, path=tmp_path / "m").targets == TARGETS
+    odd = Y.set_axis(["self", ""], axis=1)
+    assert lockgate.pack(model, X, odd, path=tmp_path / "m").targets == ("self", "target_1")
+    for wrong in (Y.to_numpy()[:, :, None], Y.iloc[:, :0], csr_matrix(Y.to_numpy())):
+        with pytest.raises(lockgate.DataError, match="y: expected an array, series or frame"):
+            lockgate.pack(model, X, wrong, path=tmp_path / "m")
+    with pytest.raises(lockgate.DataError, match="expected columns heating load, cooling, got one"):
+        lockgate.pack(model, X, Y, path=tmp_path / "m", test=(X, Y["cooling"]))
+    one = Ridge().fit(X, Y[["cooling"]])
+    for form in ("packed", "skops"):
+        bundle = lockgate.pack(one, X, Y[["cooling"]], path=tmp_path / "m", format=form)
+        assert (bundle.manifest.task, bundle.targets) == ("regression", ("cooling",))
+        assert bundle.predict(X).label.shape == (300,)
+        with pytest.raises(lockgate.UsageError, match=r"predicts 2 values for each row"):
+            lockgate.pack(model, X, path=tmp_path / "m", format=form)
+        with pytest.raises(lockgate.UsageError, match=r"predicts 2 values for each row"):
+            lockgate.pack(model, X, Y["cooling"], path=tmp_path / "m", format=form)
+
+
+@pytest.mark.parametrize("inner", [DecisionTreeRegressor(), HistGradientBoostingRegressor()])
+def test_a_chain_refuses_missing_cells_as_the_original_does(tmp_path: Path, inner: Any) -> None:
+    X, Y = rows()
+    bundle = lockgate.pack(RegressorChain(inner).fit(X, Y), X, Y, path=tmp_path / "m")
+    with pytest.raises(lockgate.SchemaViolation, match="missing"):
+        bundle.predict_one({"area": None, "walls": 1.0})

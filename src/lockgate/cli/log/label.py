@@ -56,6 +56,8 @@ def command(
     """
     if (key is None) == (id_column is None):
         raise UsageError("expected either --key COLUMN or --id COLUMN, to join the labels by")
+    if len(set(labels)) < len(labels):
+        raise UsageError(f"--label names a column twice: {', '.join(labels)}")
     with tqdm(unit=" labels", unit_scale=True, disable=None) as bar:
         counts = import_labels(
             directory,

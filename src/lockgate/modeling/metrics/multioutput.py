@@ -25,10 +25,15 @@ def metric_suffixes(targets: Sequence[str]) -> tuple[str, ...]:
 
     """
     names = [re.sub(r"[^\w-]+", "_", target).strip("_") for target in targets]
-    return tuple(
-        name if name and names.count(name) == 1 else f"{name}_{number}".lstrip("_")
-        for number, name in enumerate(names)
-    )
+    unique = {name for name in names if name and names.count(name) == 1}
+    suffixes: list[str] = []
+    for number, name in enumerate(names):
+        suffix = name if name in unique else f"{name}_{number}".lstrip("_")
+        # a number must not make the name of another target
+        while name not in unique and (suffix in unique or suffix in suffixes):
+            suffix = f"{suffix}_{number}"
+        suffixes.append(suffix)
+    return tuple(suffixes)
 
 
 class MultioutputMetrics:
@@ -59,10 +64,9 @@ class MultioutputMetrics:
         if np.shape(truth) != np.shape(value):
             raise ValueError(f"values of shape {np.shape(value)}, expected {np.shape(truth)}")
         names = metric_suffixes(targets or [str(number) for number in range(truth.shape[1])])
-        self._each = {
-            name: RegressionMetrics(*pair)
-            for name, *pair in zip(names, truth.T, value.T, strict=True)
-        }
+        pairs = zip(truth.T, value.T, strict=True)
+        each = [RegressionMetrics(*pair) for pair in pairs]
+        self._each = dict(zip(names, each, strict=True))
 
     def __call__(self, weight: Array | None = None) -> dict[str, float]:
         """Compute all metrics; weights have shape (n,)."""

@@ -151,6 +151,8 @@ def predict_output(
     """
     if task in NUMERIC:
         values = np.asarray(estimator.predict(features), dtype=float)
+        if task == "regression":  # fitted on a frame of one column, some return one
+            values = values.reshape(len(features))
         return Output(values, quantile=quantile_of(estimator))
     if task == "clustering":
         distances = estimator.transform(features) if hasattr(estimator, "transform") else None

@@ -135,6 +135,7 @@ def value_per_target(trace: Trace, est: BaseEstimator, columns: list[Column]) ->
 
 def chain(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """One model per target, each on the columns and the values of those before it."""
+    trace.require_no_missing(columns)  # the chain refuses them, whatever its models do
     columns = list(columns)
     values: list[int] = []
     for k, estimator in enumerate(trace.attribute(est, "estimators_")):

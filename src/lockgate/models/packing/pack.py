@@ -23,7 +23,14 @@ from lockgate.models.packing.model_files import (
     task_of,
     write_model,
 )
-from lockgate.models.packing.rows import Rows, check_fitted, check_sparse, check_target, table_from
+from lockgate.models.packing.rows import (
+    Rows,
+    check_fitted,
+    check_sparse,
+    check_target,
+    count_values,
+    table_from,
+)
 from lockgate.plugins.host.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -131,7 +138,9 @@ def pack(
     check_fitted(estimator)
     table, frame = table_from(X, y, estimator=estimator)
     check_sparse(estimator, X)
-    task, classes = task_of(estimator, len(table.schema.targets))
+    count = count_values(estimator, frame)
+    check_target_count(table.schema, count)
+    task, classes = task_of(estimator, count)
     classes = order_classes(classes, "" if positive is None else category_text(positive))
     request = WriteRequest(
         estimator=estimator,
@@ -143,7 +152,6 @@ def pack(
     written = write_model(host, format, request)
     if MODEL in written.files:  # a packed model says what it predicts
         model = PackedModel(written.files[MODEL])
-        check_target_count(table.schema, model)
         request = dataclasses.replace(request, task=model.task, classes=model.classes)
     parity = check_written(host, format, request, written)
     tables = {
@@ -171,9 +179,9 @@ def pack(
     )
 
 
-def check_target_count(schema: Schema, model: PackedModel) -> None:
+def check_target_count(schema: Schema, count: int) -> None:
     """Raise a `UsageError` unless the rows have as many targets as the model predicts values."""
-    count, names = model.target_count, schema.targets
+    names = schema.targets
     if count > 1 and not names:
         raise UsageError(
             f"the model predicts {count} values for each row: pass the targets, whose names "
@@ -273,7 +281,7 @@ def write_packed(
     from lockgate.data.schema import fit_schema
 
     model = PackedModel(raw)
-    check_target_count(table.schema, model)
+    check_target_count(table.schema, model.target_count)
     for subject, part in (("the target", table), ("tune", tune), ("test", test)):
         if part is not None:
             check_target(subject, part, model.task, model.classes)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,6 +15,7 @@ from lockgate.data.columns.sources import column_name
 from lockgate.errors import DataError, NotCovered, SchemaViolation
 from lockgate.modeling.metrics.losses import class_indices
 from lockgate.models.converters.fitted_columns import arrange_columns, fitted_columns
+from lockgate.models.packing.target_columns import add_targets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,7 @@ __all__ = [
     "check_fitted",
     "check_sparse",
     "check_target",
+    "count_values",
     "table_from",
 ]
 
@@ -64,6 +66,19 @@ def check_fitted(estimator: BaseEstimator) -> None:
         raise NotCovered(f"{class_name} is not fitted; call fit before packing it") from None
     except TypeError:
         raise NotCovered(f"{type(estimator).__name__} is not an estimator") from None
+
+
+def count_values(estimator: BaseEstimator, frame: pd.DataFrame) -> int:
+    """Return how many values an estimator predicts for a row; 1 where it cannot be known."""
+    from lockgate.models.converters.fitted_columns import as_fitted
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            predicted = np.asarray(estimator.predict(as_fitted(estimator, frame[:1])))
+        except Exception:  # the comparison with the original says why
+            return 1
+    return predicted.shape[1] if predicted.ndim == 2 else 1
 
 
 def check_sparse(estimator: BaseEstimator, X: Rows) -> None:
@@ -161,65 +176,9 @@ def table_from(
     if y is None:
         target = None
     else:
-        values = np.asarray(y)
-        if len(values) != len(frame):
-            raise DataError(f"y: expected {len(frame)} values, as X has rows, got {len(values)}")
-        if values.ndim == 2 and values.shape[1] > 1:
-            values, target = _match_targets(y, values, target)
-            if taken := [name for name in target if name in frame]:
-                raise DataError(f"y has a column {taken[0]}, as X has; name it otherwise")
-            with_target = frame.assign(**dict(zip(target, values.T, strict=True)))
-        else:
-            values = values.reshape(-1)
-            target = target or _name_target(_own_name(y), values, frame)
-            with_target = frame.assign(**{str(target): values})
+        target, with_target = add_targets(frame, y, target)
     typed_table = table(with_target, target=target, kinds=kinds)
     return typed_table, frame.reset_index(drop=True)
-
-
-def _own_name(y: ArrayLike) -> object:
-    """Return the name of a series, or of the only column of a frame."""
-    names = list(getattr(y, "columns", ()))
-    return names[0] if names else getattr(y, "name", None)
-
-
-def _match_targets(
-    y: ArrayLike, values: np.ndarray, expected: str | tuple[str, ...] | None
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the values of several targets in the expected order, and their names.
-
-    Columns of a frame are matched by name; those of an array are in that order.
-    """
-    names = _name_targets(y, values.shape[1])
-    if len(set(names)) < len(names):
-        raise DataError(f"y has several columns of one name: {', '.join(names)}")
-    if expected is None:
-        return values, names
-    targets = (expected,) if isinstance(expected, str) else expected
-    if not hasattr(y, "columns") and len(names) == len(targets):
-        return values, targets
-    if set(names) != set(targets):
-        raise DataError(f"y: expected columns {', '.join(targets)}, got {', '.join(names)}")
-    return values[:, [names.index(target) for target in targets]], targets
-
-
-def _name_targets(y: ArrayLike, count: int) -> tuple[str, ...]:
-    """Return the names of the columns of a frame, or numbers for those of an array."""
-    names = getattr(y, "columns", [f"target_{k}" for k in range(count)])
-    return tuple(column_name(name) for name in names)
-
-
-def _name_target(key: object, values: np.ndarray, frame: pd.DataFrame) -> str:
-    """Return a name for the target that no feature has: ``y = X["a"] > 0`` is called a, too."""
-    name = "target" if key is None or key == "" else column_name(key)
-    if name not in frame:
-        return name
-    if key is not None and len(values) and (frame[name].to_numpy() == values).all():
-        raise DataError(f"y is the column {name} of X; leave it out of X, or name y otherwise")
-    names = (f"target{number or ''}" for number in itertools.count())
-    free = next(candidate for candidate in names if candidate not in frame)
-    log.warning("y is named like the column %s of X; its name in the bundle is %s", name, free)
-    return free
 
 
 def _declared_kind(values: pd.Series[Any]) -> str | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import LogError
-from lockgate.prediction_log.entries import key_text
+from lockgate.prediction_log.entries import Model, key_text
 from lockgate.prediction_log.ids import parse_prediction_id
 from lockgate.prediction_log.labels import match_outcome
 from lockgate.prediction_log.lookup import find_rows
@@ -125,6 +127,7 @@ class _LabelTargets:
         self, recorder: Recorder, store: ModelStore, labels: Sequence[FeedbackLabel]
     ) -> None:
         self.recorder, self.store = recorder, store
+        self.manifest_of = functools.cache(Deployment(recorder.folder.parent).manifest)
         ids = []
         for label in labels:
             if label.id is not None and label.key is None:
@@ -160,12 +163,14 @@ class _LabelTargets:
             raise ValueError(
                 f"no prediction with id {feedback.id!r} in the log: the request had fewer rows"
             )
-        label = self.check_label(feedback.label, logged.model.name)
+        label = self.check_label(feedback.label, logged.model)
         address = f"{logged.model.name}@{logged.model.version}"
         record = RecordedLabel(label, id=feedback.id, model=address)
         return (writer, count, row_number, None, label), record
 
-    def check_label(self, label: Any, model_name: str | None) -> Any:
-        """Return the label as the model knows it; for a key, as any served model does."""
-        manifests = [model.manifest for model in self.store.all if model_name in (None, model.name)]
+    def check_label(self, label: Any, model: Model | None) -> Any:
+        """Return the label as the model that predicted knows it; for a key, as any served does."""
+        manifests = [m.manifest for m in self.store.all if model is None or m.name == model.name]
+        if model is not None and (predicted := self.manifest_of(model.digest)) is not None:
+            manifests = [predicted]
         return match_outcome(label, manifests) if manifests else label
