@@ -13,6 +13,7 @@ from lockgate.builtin.compressors.prune import Prune
 from lockgate.builtin.evaluators.business import Business
 from lockgate.builtin.evaluators.classification import Classification
 from lockgate.builtin.evaluators.cost import Cost
+from lockgate.builtin.evaluators.fairness import Fairness
 from lockgate.builtin.evaluators.regression import Regression
 from lockgate.builtin.evaluators.slices import Slices
 from lockgate.builtin.loaders.csv import Csv
@@ -262,3 +263,24 @@ def test_slices_of_every_task_have_a_loss(task: str) -> None:
     report = Slices(min_rows=20).evaluate(example_requests("evaluator")[task])
     assert report.metrics["slices"].estimate > 3
     assert all(row["p"] > 0 for row in report.tables["slices"])
+
+
+def test_fairness_shows_the_rates_of_groups_by_a_column_that_is_left_out() -> None:
+    request = example_requests("evaluator")["binary"]
+    rows = request.rows.assign(age=np.where(np.arange(240) % 5, "young", None))
+    report = Fairness(column="region").evaluate(request)
+    table = report.tables["rates by region"]
+    assert [row["group"] for row in table] == ["north", "south"]
+    predicted = request.output.label == "yes"
+    south = (rows["region"] == "south").to_numpy()
+    rates = [predicted[~south].mean(), predicted[south].mean()]
+    assert [row["selection rate"] for row in table] == pytest.approx(rates)
+    difference = report.metrics["demographic_parity_difference"]
+    assert difference.estimate == pytest.approx(abs(rates[0] - rates[1]))
+    assert difference.low <= difference.estimate <= difference.high
+    by_age = Fairness(column="age").evaluate(replace(request, rows=rows)).tables["rates by age"]
+    assert [(row["group"], row["rows"]) for row in by_age] == [("missing", 48), ("young", 192)]
+    few = Fairness(column="region", min_rows=200).evaluate(request)
+    assert few.messages == ("fewer than two groups of region have 200 test rows",)
+    with pytest.raises(lockgate.UsageError, match="unknown column 'gender'"):
+        Fairness(column="gender").evaluate(request)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
 
 import lockgate
@@ -82,3 +83,40 @@ def test_what_cannot_be_compared_has_its_reason(
 def test_without_a_repository_there_is_none(tmp_path: Path, bundles: list[Path]) -> None:
     request = request_of(lockgate.open(bundles[0]))
     assert measure_incumbents(tmp_path, "fraud", request, "", pytest.fail) == {}
+
+
+def test_an_incumbent_of_several_targets_is_measured_by_their_names(
+    shop: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(200, 2)), columns=["x", "z"])
+    frame = frame.assign(a=frame["x"] + 100, b=frame["z"] - 100 + rng.normal(size=200))
+    ledger, notes = Ledger(shop), list[str]()
+    for targets, version in ((["b", "a"], "1.0.0"), (["a"], "2.0.0")):
+        y = frame[targets] if len(targets) > 1 else frame["a"]
+        model = LinearRegression().fit(frame[["x", "z"]], y)
+        path = tmp_path / version
+        lockgate.pack(model, frame[["x", "z"]], y, name="loads", path=path)
+        ledger.register(path, version=version, outside=True)
+    table = lockgate.table(frame, target=("a", "b"))
+    predictor = lockgate.open(tmp_path / "1.0.0").predictor
+    request = EvaluateRequest(
+        predictor=predictor,
+        table=table,
+        output=lockgate.Output(table.target),
+        task="multioutput",
+        rows=frame,
+    )
+    ledger.promote("loads", "prod", version="1.0.0", override=True, reason="first")
+    (metrics,) = measure_incumbents(shop, "loads", request, "", notes.append).values()
+    assert notes == []
+    assert metrics["r2_a"] == pytest.approx(1)
+    assert 0.3 < metrics["r2_b"] < 0.7
+    ledger.promote("loads", "prod", version="2.0.0", override=True, reason="second")
+    assert measure_incumbents(shop, "loads", request, "", notes.append) == {}
+    assert "its task is regression" in notes[0]
+    notes.clear()
+    other = replace(request, table=lockgate.table(frame.drop(columns="b"), target="z"))
+    of_other = replace(other, task="regression", output=lockgate.Output(other.table.target))
+    assert measure_incumbents(shop, "loads", of_other, "", notes.append) == {}
+    assert "it predicts a" in notes[0]

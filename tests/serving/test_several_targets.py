@@ -213,10 +213,17 @@ def test_versions_of_other_targets_are_exported_together_and_keep_their_labels(
         ):
             body = {"id": said["id"], "label": label}
             assert server.ask("POST", "/feedback", body)[0] == status
+    late = tmp_path / "late.csv"
+    late.write_text(f"id,heating,cooling load\n{several['id']},1.5,\n{alone['id']},4.5,9\n")
+    options: dict[str, Any] = {"by": "id", "ids": True}
+    assert lockgate.import_labels(deployed.path, late, label=TARGETS, **options).labels == 2
+    late.write_text(f"id,heating\n{several['id']},1.6\n{alone['id']},4.6\n")
+    assert lockgate.import_labels(deployed.path, late, label="heating", **options).labels == 2
     out = tmp_path / "log.parquet"
     lockgate.export_log(deployed.path, out)
     log = pd.read_parquet(out).set_index("prediction.version").sort_index()
-    assert log["heating"].tolist() == [1.0, 4.0]
+    assert log["heating"].tolist() == [1.6, 4.6]
+    assert log["cooling load"].tolist()[0] == 2
     assert log["prediction.value_heating"].notna().tolist() == [True, False]
     assert log["prediction.value"].notna().tolist() == [False, True]
     lockgate.export_log(deployed.path, out, version="1.0.0")

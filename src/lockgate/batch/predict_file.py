@@ -155,7 +155,7 @@ def predict_file(
             f"an engine needs a packed model; the format of {bundle.path} is "
             f"{bundle.manifest.format}"
         )
-    targets = bundle.manifest.schema.targets
+    targets = bundle.targets if bundle.manifest.task == "multioutput" else ()
     _check_kept_columns(keep, model.classes, targets)
     checker = ContractChecker(bundle.input_contract, contract, model.inputs)
     read_file = functools.partial(

@@ -95,7 +95,7 @@ class ConvertedModel:
     label : int
         Operation of width 1: the index of the predicted class, or the predicted value.
     classes : tuple
-        Labels; empty for a regression.
+        Labels; empty where numbers are predicted.
     score : int or None
         Probabilities, of the second of two classes alone, or of all.
     margin : int or None

@@ -86,7 +86,8 @@ class Operations:
         Called once by the optimize stage. The host puts the cell rules (missing
         values, categories, scaling) in front, as `Recipe.requirements` asks for.
         A class with ``tasks = ("regression",)`` is refused before any work where
-        ``project.task`` is another. An error ends the stage.
+        ``project.task`` is another. For the task multioutput a class that does not name it
+        is asked for a regression, which is fitted to each target. An error ends the stage.
 
         ::
 
@@ -164,8 +165,9 @@ class Operations:
         """Measure a model on held-out rows.
 
         Called once per chosen evaluator by the evaluate stage; its report is kept
-        under its name. `tasks` of the class says which it is for, as of a model. An
-        error ends the stage.
+        under its name. `tasks` of the class says which it is for; without it an evaluator is
+        for all but multioutput, whose values have the shape (rows, targets). An error ends
+        the stage.
 
         ::
 

@@ -188,7 +188,7 @@ class OpenRequest(Request):
     task : {"binary", "multiclass", "regression", "multioutput", "clustering", "anomaly"}
         Task of the model.
     classes : tuple
-        Class labels in the order of the scores; empty for a regression.
+        Class labels in the order of the scores; empty where numbers are predicted.
     threshold : float or None
         Score from which the positive class is predicted.
 
@@ -215,7 +215,7 @@ class WriteRequest(Request):
     task : {"binary", "multiclass", "regression", "multioutput", "clustering", "anomaly"}
         Task of the model.
     classes : tuple
-        Class labels in the order of the scores; empty for a regression.
+        Class labels in the order of the scores; empty where numbers are predicted.
     features : pandas.DataFrame
         Some rows as the estimator takes them, e.g. to find the types of its inputs.
 

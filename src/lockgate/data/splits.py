@@ -28,8 +28,11 @@ def resolve_method(table: Table, rules: Split) -> str:
             raise SchemaViolation(
                 [f"split.by is {rules.by}, but the loader declares no {rules.by} column"]
             )
-        several = rules.by == "stratified" and len(table.schema.targets) > 1
-        return "random" if several else rules.by
+        if rules.by == "stratified" and len(table.schema.targets) > 1:
+            raise SchemaViolation(
+                ["split.by is stratified, by the classes of a single target; use random"]
+            )
+        return rules.by
     if table.schema.time is not None:
         return "time"
     if table.schema.group is not None:

@@ -46,7 +46,7 @@ class Baseline(msgspec.Struct, frozen=True):
     label : str
         What it is, for tables.
     classes : tuple of str
-        Texts of the classes; empty for a regression.
+        Texts of the classes; empty where numbers are predicted.
     predictions : tuple of tuple of float
         Probability of each class, or the value of each target, by code; the last code is for
         missing and unknown cells.
@@ -92,7 +92,9 @@ def fit_baselines(train: Table, tune: Table, task: str) -> list[Baseline]:
     best, least = None, np.inf
     for column in train.schema.features:
         for candidate in _fit_column(train, column, targets, constant):
-            value = measure_baseline(candidate, tune, task).get(metric, np.inf)
+            value = measure_baseline(candidate, tune, task).get(metric)
+            if value is None:
+                continue  # undefined, as the target is constant in these rows
             loss = 1 - value if metric in HIGHER_IS_BETTER else value
             if loss < least:
                 best, least = candidate, loss

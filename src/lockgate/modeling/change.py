@@ -135,6 +135,7 @@ def describe_change(
     test: RowMeasures,
     metric: str,
     measured: Metric | None,
+    targets: Sequence[str] = (),
 ) -> list[str]:
     """Return a sentence for each change that a reader should know before the metrics.
 
@@ -146,6 +147,8 @@ def describe_change(
         The metric that the model was tuned for.
     measured : Metric or None
         That metric on the test rows, with its interval.
+    targets : sequence of str
+        Names of the targets, where there are several.
 
     """
     messages = _changed_rates(train, test)
@@ -154,7 +157,7 @@ def describe_change(
         return messages
     if metric == "mean_r2" and _defined(tune) != _defined(test):
         return messages  # of different targets
-    sign = direction_of(metric) or -1.0
+    sign = direction_of(metric, targets) or -1.0
     loss = sign * (tuned - measured.estimate)
     reach = abs((measured.high if sign > 0 else measured.low) - measured.estimate)
     # the error on the tune rows is that on the test rows, for their number

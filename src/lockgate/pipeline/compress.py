@@ -188,8 +188,9 @@ def _find_change(before: PackedModel, after: PackedModel, tune: Table) -> str:
     """Describe what a compressor may not change in a packed model; empty if it did not."""
     old, new = before.header, after.header
     inputs = {column.name: column for column in old.inputs}
-    if (new.task, new.classes) != (old.task, old.classes):
-        return "another task or other classes"
+    signatures = [(model.task, model.classes, model.target_count) for model in (after, before)]
+    if signatures[0] != signatures[1]:
+        return "another task, other classes or targets"
     if any(inputs.get(column.name) != column for column in new.inputs):
         return "other inputs; it may only leave some out"
     if new.tolerance > old.tolerance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from lockgate.contract.evaluation import EvaluateRequest, Metric, Report, ValueM
 from lockgate.contract.tables import Table
 from lockgate.data.io.prepared import read_with_left_out
 from lockgate.modeling.baselines import measure_baseline
-from lockgate.modeling.change import change_table, describe_change, measure_rows
+from lockgate.modeling.change import RowMeasures, change_table, describe_change, measure_rows
 from lockgate.modeling.metrics.losses import direction_of
 from lockgate.modeling.metrics.multioutput import metric_suffixes
 from lockgate.modeling.metrics.titles import metric_title
@@ -48,14 +48,7 @@ def work(stage: Stage) -> dict[str, float]:
         request.table, model.task, request.output, model.classes, model.threshold
     )
     measured = _measured(reports, model.metric)
-    compared = [model.metric]
-    if model.task == "multioutput":
-        compared += [f"r2_{suffix}" for suffix in metric_suffixes(model.schema.targets)]
-    of_model = []
-    for metric in compared:
-        estimate = _measured(reports, metric)
-        of_model += _find_better(baselines, estimate, metric)
-        of_model += describe_change(parts["train"], parts["tune"], parts["test"], metric, estimate)
+    of_model = _compare(model, reports, baselines, parts)
     warnings = [*of_model, *workspace.facts()["warnings"]]
     change = change_table(parts["train"], parts["tune"], parts["test"])
     metrics = _write_files(workspace, reports, baselines, warnings, change)
@@ -70,6 +63,30 @@ def work(stage: Stage) -> dict[str, float]:
     if stage.sections.decision.value_matrix != ValueMatrix() and "business" not in chosen:
         stage.log.info("to measure the value of decisions: lockgate run +evaluator=business")
     return metrics
+
+
+def _compare(
+    model: FinishedModel,
+    reports: Mapping[str, Report],
+    baselines: Mapping[str, Mapping[str, float]],
+    parts: Mapping[str, RowMeasures],
+) -> list[str]:
+    """Return where the model does not beat a baseline, or is worse than on the tune rows.
+
+    Of several targets each is compared, as their mean may hide it.
+    """
+    targets = model.schema.targets
+    compared = [model.metric]
+    if model.task == "multioutput":
+        compared += [f"r2_{suffix}" for suffix in metric_suffixes(targets)]
+    messages = []
+    for metric in compared:
+        estimate = _measured(reports, metric)
+        messages += _find_better(baselines, estimate, metric, targets)
+        messages += describe_change(
+            parts["train"], parts["tune"], parts["test"], metric, estimate, targets
+        )
+    return messages
 
 
 def _run_evaluators(
@@ -120,6 +137,7 @@ def _find_better(
     others: Mapping[str, Mapping[str, float]],
     measured: Metric | None,
     metric: str,
+    targets: Sequence[str] = (),
     *,
     are_incumbents: bool = False,
 ) -> list[str]:
@@ -129,7 +147,7 @@ def _find_better(
     """
     if measured is None:
         return []
-    sign = direction_of(metric) or -1.0
+    sign = direction_of(metric, targets) or -1.0
     messages = []
     for label, metrics in others.items():
         gain = sign * (measured.estimate - metrics.get(metric, -sign * math.inf))

@@ -24,7 +24,7 @@ from lockgate.modeling.training.fitting import (
 )
 from lockgate.modeling.training.fusion import calibrate, check_calibration, check_fusion, fuse
 from lockgate.modeling.training.quantiles import quantile_of
-from lockgate.modeling.training.several_targets import fit_each_target
+from lockgate.modeling.training.several_targets import first_target_alone, fit_each_target
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import FittedModel, Workspace
@@ -82,12 +82,14 @@ def _build(stage: Stage, model: str, train: Table, task: Task) -> Recipe:
         choice.tasks for choice in stage.parameters.chosen["model"] if choice.name == model
     )
     # a model of a single target is fitted to each of several
-    by_target = task == "multioutput" and task not in tasks
+    each_target = task == "multioutput" and task not in tasks
     request = BuildRequest(
-        **stage.request_context(), schema=train.schema, task="regression" if by_target else task
+        **stage.request_context(),
+        schema=first_target_alone(train.schema) if each_target else train.schema,
+        task="regression" if each_target else task,
     )
     proposal: Recipe = stage.host.call("model", model, request)
-    if by_target:
+    if each_target:
         check_recipe(proposal, f"model.{model}")
         proposal = fit_each_target(proposal)
     check_recipe(proposal, f"model.{model}")

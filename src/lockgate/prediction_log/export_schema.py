@@ -51,10 +51,9 @@ class ExportedColumns:
 
     def of_labels(self, label: Any) -> dict[str, Any]:
         """Return the columns of a label; of several targets it is a mapping."""
-        if len(self.targets) == 1:
-            return {self.targets[0]: label}
-        values = label if isinstance(label, dict) else {}
-        return {target: values.get(target) for target in self.targets}
+        if isinstance(label, dict):
+            return {target: label.get(target) for target in self.targets}
+        return {self.targets[0]: label} if len(self.targets) == 1 else {}
 
     def of_predictions(self, label: Any) -> dict[str, Any]:
         """Return the columns of a prediction; of several targets it is a list of values.

@@ -112,15 +112,13 @@ def import_labels(
         raise LogError(f"{deployment.path} has no prediction log")
     served = _served_models(deployment)
     columns = (label,) if isinstance(label, str) else tuple(label)
-    several = [m.schema.targets for m in served if m.task == "multioutput"]
-    mapped = len(columns) > 1 or any(columns[0] in targets for targets in several)
     user = current_user()[0]
     imported = ImportedLabels()
     name = f"{PredictionIds().boot}-labels"
     all_keys: set[str] = set()
     with contextlib.closing(LogWriter(folder, name, full=True, clock=clock)) as writer:
         first = 1
-        for keys, values in _read_columns(source, by, columns, mapped=mapped):
+        for keys, values in _read_columns(source, by, columns):
             pairs = [
                 (number, key, value)
                 for number, (key, value) in enumerate(zip(keys, values, strict=True), first)
@@ -194,17 +192,29 @@ def _served_models(deployment: Deployment) -> list[Manifest]:
     return [manifest for manifest in manifests if manifest is not None]
 
 
-def _check_label(source: Path, number: int, value: object, models: Sequence[Manifest]) -> Outcome:
-    cells: dict[str, Any] = value if isinstance(value, dict) else {"": value}
+def _check_label(
+    source: Path, number: int, cells: dict[str, Any], models: Sequence[Manifest]
+) -> Outcome:
     for cell in cells.values():
         if not isinstance(cell, (str, int, float, bool)):
             raise DataError(f"{source}, row {number}: {cell!r:.60} is not a label")
     read = {name: _read_label(source, cell, models) for name, cell in cells.items()}
-    outcome: Any = read if isinstance(value, dict) else read[""]
+    outcome = _outcome_of(read, models)
     try:
         return match_outcome(outcome, models) if models else outcome
     except ValueError as error:
         raise DataError(f"{source}, row {number}: {error}") from None
+
+
+def _outcome_of(cells: dict[str, Any], models: Sequence[Manifest]) -> Any:
+    """Return the only cell, or that of the model's target; of several targets all cells."""
+    several = [m.schema.targets for m in models if m.task == "multioutput"]
+    if any({*cells} & {*targets} for targets in several):
+        return cells
+    named = [m.schema.target for m in models if m.schema.target in cells]
+    if len(cells) > 1 and named:
+        return cells[str(named[0])]
+    return next(iter(cells.values())) if len(cells) == 1 else cells
 
 
 def _read_label(source: Path, value: Scalar, models: Sequence[Manifest]) -> Scalar:
@@ -223,9 +233,9 @@ def _read_label(source: Path, value: Scalar, models: Sequence[Manifest]) -> Scal
 
 
 def _read_columns(
-    source: Path, by: str, labels: tuple[str, ...], *, mapped: bool
+    source: Path, by: str, labels: tuple[str, ...]
 ) -> Iterator[tuple[list[Any], list[Any]]]:
-    """Yield keys and labels; `mapped`, a label is a mapping of the cells that are not missing."""
+    """Yield keys, and for each the label's cells that are not missing, None if all are."""
     # keys are compared as text: 0099 is not 99; NA may be a key, or a class
     convert_options = csv.ConvertOptions(
         column_types=dict.fromkeys((by, *labels), pa.string()),
@@ -257,11 +267,9 @@ def _read_columns(
                 raise DataError(f"{source} has no column {name}{nearest(name, names)}")
         for batch in table.to_batches(columns=[by, *labels], batch_size=10_000):
             cells = [batch.column(name).to_pylist() for name in labels]
-            values = cells[0]
-            if mapped:
-                rows = (zip(labels, row, strict=True) for row in zip(*cells, strict=True))
-                known = [{name: cell for name, cell in row if cell is not None} for row in rows]
-                values = [row or None for row in known]
+            rows = (zip(labels, row, strict=True) for row in zip(*cells, strict=True))
+            known = [{name: cell for name, cell in row if cell is not None} for row in rows]
+            values = [row or None for row in known]
             yield batch.column(by).to_pylist(), values
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source} cannot be read: {' '.join(str(error).split())}") from None

@@ -88,7 +88,7 @@ def match_label(label: Scalar, models: Sequence[Sequence[Scalar]]) -> Scalar:
     label : str, int, float or bool
         The label.
     models : sequence of sequence
-        Classes of each model that the label may refer to; empty for a regression.
+        Classes of each model that the label may refer to; empty where numbers are predicted.
 
     Returns
     -------

@@ -124,8 +124,8 @@ def run_checks(
 def _requests_for(kind: str, cls: type) -> dict[str, Request]:
     """Return the example requests that the host would make of a plugin."""
     requests = example_requests(kind)
-    if kind == "model" and "multioutput" not in getattr(cls, "tasks", ()):
-        del requests["multioutput"]  # its regression is fitted to each target
+    if kind in ("model", "evaluator") and "multioutput" not in getattr(cls, "tasks", ()):
+        del requests["multioutput"]  # the host asks neither, but models for a regression
     return requests
 
 

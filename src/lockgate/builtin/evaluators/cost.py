@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from typing import ClassVar
 
 import lockgate
 from lockgate.builtin.rows import row_predictor
@@ -17,6 +18,11 @@ class Cost:
     These metrics depend on the machine: they go into ``report/cost.json``, never into
     a bundle.
     """
+
+    tasks: ClassVar = (
+        *("binary", "multiclass", "regression", "multioutput"),
+        *("clustering", "anomaly"),
+    )
 
     repeats: int = lockgate.setting(
         5, at_least=1, at_most=1000, help="number of timings; their median is reported"

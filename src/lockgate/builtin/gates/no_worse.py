@@ -81,7 +81,7 @@ class NoWorse:
                 f"{fewest} rows of a class are too few to compare; required: {self.min_per_class} "
                 "(min_per_class)",
             )
-        sign = self._find_sign(metric_name)
+        sign = self._find_sign(metric_name, candidate.schema.targets)
         gain = self._measure_gain(metric_name, sign, candidate, incumbent, request.seed)
         worst = gain.low if self.use_interval and gain.low is not None else gain.estimate
         passed = worst >= -self.margin
@@ -108,7 +108,7 @@ class NoWorse:
             return "accuracy"
         return default_metric(candidate)
 
-    def _find_sign(self, metric_name: str) -> float:
+    def _find_sign(self, metric_name: str, targets: tuple[str, ...]) -> float:
         """Return 1 where higher values are better, -1 where lower ones are."""
         from lockgate.modeling.metrics.losses import direction_of
 
@@ -117,7 +117,7 @@ class NoWorse:
             return 1.0 if self.direction == "higher" else -1.0
         if evaluator == "business" or name == "rows_per_second":
             return 1.0
-        sign = direction_of(name)
+        sign = direction_of(name, targets)
         if sign is None:
             raise lockgate.UsageError(
                 f"gate no-worse: unknown whether higher values of {metric_name} are better: "

@@ -15,7 +15,7 @@ from lockgate.modeling.metrics.anomaly import AnomalyMetrics
 from lockgate.modeling.metrics.binary import BinaryLabelMetrics, BinaryMetrics
 from lockgate.modeling.metrics.clusters import ClusteringMetrics, comparison_points
 from lockgate.modeling.metrics.multiclass import MulticlassMetrics
-from lockgate.modeling.metrics.multioutput import MultioutputMetrics
+from lockgate.modeling.metrics.multioutput import MultioutputMetrics, metric_suffixes
 from lockgate.modeling.metrics.regression import RegressionMetrics
 
 __all__ = [
@@ -173,17 +173,27 @@ def compute_loss(
     return 1 - value if metric in HIGHER_IS_BETTER else value
 
 
-def direction_of(metric: str) -> float | None:
+def direction_of(metric: str, targets: Sequence[str] = ()) -> float | None:
     """Return 1 where higher values of a metric are better, -1 where lower; None if unknown.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the metric, without the evaluator's.
+    targets : sequence of str
+        Names of the targets, where there are several.
 
     Examples
     --------
-    >>> direction_of("roc_auc"), direction_of("rmse_heating"), direction_of("bias")
-    (1.0, -1.0, None)
+    >>> direction_of("roc_auc"), direction_of("rmse_heating", ["heating", "cooling"])
+    (1.0, -1.0)
+    >>> direction_of("bias") is None
+    True
 
     """
-    of_target = metric.partition("_")[0]  # one of several, e.g. r2_heating
-    for name in (metric, of_target if of_target in OF_EACH_TARGET else metric):
+    suffixes = metric_suffixes(targets) if len(targets) > 1 else ()
+    of_target = {f"{name}_{suffix}": name for name in OF_EACH_TARGET for suffix in suffixes}
+    for name in (metric, of_target.get(metric, metric)):
         if name in HIGHER_IS_BETTER:
             return 1.0
         if name in LOWER_IS_BETTER:

@@ -30,7 +30,7 @@ __all__ = [
 
 
 def get_classes(estimator: BaseEstimator, positive: str = "") -> tuple[Any, ...]:
-    """Return the classes in the order of the scores, as Python values; empty for a regression.
+    """Return the classes in the order of the scores, as Python values; empty for numbers.
 
     Those of clusters are their numbers, from 0; scikit-learn's detectors call anomalies -1.
     """

@@ -8,11 +8,22 @@ from sklearn.base import clone
 from sklearn.multioutput import MultiOutputRegressor
 
 from lockgate.contract.recipes import Recipe
+from lockgate.contract.tables import Schema
 
-__all__ = ["fit_each_target"]
+__all__ = ["first_target_alone", "fit_each_target"]
 
 INNER = "estimator__"
 """Prefix of the parameters of the estimator inside."""
+
+
+def first_target_alone(schema: Schema) -> Schema:
+    """Return the schema with the first of several targets, without the columns of the others.
+
+    So a model of a single target is asked for; it is then fitted to each of them.
+    """
+    first, *others = schema.targets
+    columns = tuple(column for column in schema.columns if column.name not in others)
+    return replace(schema, columns=columns, target=first)
 
 
 def fit_each_target(recipe: Recipe) -> Recipe:

@@ -86,7 +86,7 @@ class Bundle:
 
     @property
     def classes(self) -> tuple[Any, ...]:
-        """The labels, in the order of the scores; empty for a regression."""
+        """The labels, in the order of the scores; empty where numbers are predicted."""
         return tuple(self.manifest.classes)
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -37,8 +36,6 @@ MAX_COLUMNS = 10_000
 
 COMPARED_ROWS = 2000
 """Rows of a sparse matrix for which predictions are compared with those for an array."""
-
-log = logging.getLogger(__name__)
 
 Rows: TypeAlias = "pd.DataFrame | pd.Series[Any] | ArrayLike"
 """Rows as estimators take them: a frame, a series of texts, or an array."""

@@ -43,7 +43,7 @@ class PluginChoice:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Tasks that a model or evaluator is for; empty for all."""
+        """Tasks that a model or evaluator is for; empty for all but several targets at once."""
         return tuple(getattr(self.entry.load(), "tasks", ()))
 
     def build(self) -> object:

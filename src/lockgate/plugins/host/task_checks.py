@@ -51,7 +51,8 @@ def _check_sections(sections: Sections, task: str) -> None:
 
 def _rule(choice: PluginChoice, task: str, catalogue: Catalogue) -> str:
     """Return what is expected instead of a plugin of other tasks."""
-    rule = f"one for project.task={task}; {choice.name} is for {' and '.join(choice.tasks)}"
+    rule = f"one for project.task={task}; {choice.name} is for "
+    rule += " and ".join(choice.tasks) or "tasks of a single target"
     if others := _suitable(choice.kind, task, catalogue):
         name = f"[{others[0]}]" if kind_named(choice.kind).listed else others[0]
         rule += f": choose {choice.kind}={name}" + " or another" * (len(others) > 1)
@@ -59,11 +60,14 @@ def _rule(choice: PluginChoice, task: str, catalogue: Catalogue) -> str:
 
 
 def _suits(kind: str, tasks: Sequence[str], task: str) -> bool:
-    """Whether a model or evaluator of these tasks is for a task."""
-    if not tasks or task in tasks:
-        return True
-    # a model of a single target is fitted to each of several
-    return kind == "model" and task == "multioutput" and "regression" in tasks
+    """Whether a model or evaluator of these tasks is for a task.
+
+    Without tasks it is for all but several targets, whose values have another shape.
+    """
+    if task == "multioutput" and kind == "model":
+        # a model of a single target is fitted to each of several
+        return not tasks or bool({"regression", task} & {*tasks})
+    return task in tasks or (not tasks and task != "multioutput")
 
 
 def _suitable(kind: str, task: str, catalogue: Catalogue) -> list[str]:

@@ -49,7 +49,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RecordedLabel(msgspec.Struct, omit_defaults=True):
-    """A label as it was recorded: a class of the model, by the id or by the key's text."""
+    """A label as it was recorded: a class or values, by the id or by the key's text."""
 
     label: Label
     id: str | None = None

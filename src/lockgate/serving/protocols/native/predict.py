@@ -100,7 +100,7 @@ class Labels(msgspec.Struct, omit_defaults=True):
 
 
 class Values(msgspec.Struct, omit_defaults=True):
-    """The predictions of a regression for several rows."""
+    """The predictions of a regression for several rows; of several targets the values of each."""
 
     id: str
     model: str
