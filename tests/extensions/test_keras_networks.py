@@ -337,8 +337,6 @@ def test_wrong_use_is_named(tmp_path: Path) -> None:
         NetworkRegressor(lambda x: x).predict(rows())
     with pytest.raises(lockgate.UsageError, match="has 3 outputs, and classes names 2"):
         NetworkClassifier(chain(outputs=3), ["a", "b"]).predict(rows())
-    with pytest.raises(lockgate.UsageError, match="has 3 outputs; a regression has one"):
-        NetworkRegressor(chain(outputs=3)).predict(rows())
     with pytest.raises(
         lockgate.UsageError, match="trained already; lockgate run model=keras trains"
     ):
@@ -365,3 +363,14 @@ def test_the_network_that_is_shown_is_packed(
     exec(block, {})
     assert capsys.readouterr().out.strip() == "malignant"
     assert lockgate.open("tumours").manifest.format == "packed"
+
+
+def test_several_outputs_are_several_targets(tmp_path: Path) -> None:
+    X = rows()
+    network = NetworkRegressor(chain(outputs=3))
+    values = network.predict(X)
+    bundle = lockgate.pack(network, X, values, path=tmp_path / "m")
+    assert bundle.manifest.task == "multioutput"
+    assert np.allclose(bundle.predict(X).label, values, rtol=1e-5, atol=1e-5)
+    by_keras = lockgate.pack(network, X, values, path=tmp_path / "k", format="keras")
+    assert np.allclose(by_keras.predict(X).label, values, rtol=1e-5, atol=1e-5)

@@ -78,15 +78,16 @@ class RankingMetrics:
             # between the ends of groups of equal scores hits rise evenly
             held = float(np.interp(share * total, rows, hits))
             name = f"top_{percent_name(share)}"
-            precision = held / (share * total) if total else np.nan
+            precision = float(held / (share * total)) if total else float("nan")
             metrics[f"precision_{name}"] = precision
-            metrics[f"recall_{name}"] = held / positives if positives else np.nan
-            metrics[f"lift_{name}"] = precision * total / positives if positives else np.nan
+            metrics[f"recall_{name}"] = float(held / positives) if positives else float("nan")
+            lift = float(precision * total / positives) if positives else float("nan")
+            metrics[f"lift_{name}"] = lift
         false, negatives = rows - hits, total - positives
         for limit in self._limits:
             within = false <= limit * negatives * (1 + 1e-12)
             known = positives > 0 and negatives > 0
-            recall = float(hits[within].max()) / positives if known else np.nan
+            recall = float(hits[within].max() / positives) if known else float("nan")
             metrics[f"recall_at_fpr_{percent_name(limit)}"] = recall
         return metrics
 
