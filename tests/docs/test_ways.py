@@ -145,7 +145,7 @@ def test_the_way_of_a_table(project: Path) -> None:
     calls = trace(lambda: run_stage("load", project), carries)
     assert len(documented("table")) == 8
     assert in_order(documented("table"), calls), names(calls)
-    assert returns(calls) <= 4
+    assert returns(calls) <= 3
 
 
 def test_the_way_of_a_judgement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,10 +38,9 @@ def work(stage: Stage) -> dict[str, float]:
     loader = stage.parameters.single("loader").name
     loaded, contract = load_checked(stage)
     labelled, unlabelled_count = conform_to_selection(loaded, sections.data)
-    task = infer_task(labelled, sections.project.task)
-    labelled, duplicate_count = drop_duplicates(labelled, sections.rows)
-    parts = split_rows(labelled, sections.split, sections.project.seed)
-    split_method = resolve_method(labelled, sections.split)
+    distinct, duplicate_count = drop_duplicates(labelled, sections.rows)
+    parts = split_rows(distinct, sections.split, sections.project.seed)
+    split_method = resolve_method(distinct, sections.split)
     schema = parts.train.schema
     known = Table(parts.train.frame[list(schema.names)], schema)  # without what is left out
     train, dropped_counts = apply_row_rules(known, sections.rows)
@@ -50,6 +49,7 @@ def work(stage: Stage) -> dict[str, float]:
     )
     for reason in reasons:
         stage.log.warning("%s", reason)
+    task = infer_task(labelled, sections.project.task)
     infer_task(train, task)  # the row rules may have left a single class
     supervised = task not in UNSUPERVISED
     try:
