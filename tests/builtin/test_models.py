@@ -34,7 +34,14 @@ from sklearn.svm import SVC, OneClassSVM
 from sklearn.tree import DecisionTreeRegressor
 
 import lockgate
-from lockgate.contract.recipes import BuildRequest, Candidate, Recipe, SearchRange, Task
+from lockgate.contract.recipes import (
+    BuildRequest,
+    Candidate,
+    Recipe,
+    SearchRange,
+    Task,
+    is_fitted_to_each,
+)
 from lockgate.contract.requests import numpy_backend
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Column, Table
@@ -109,7 +116,7 @@ def build(
 ) -> Recipe:
     plugin = check_installed("model", name)
     settings = {**SMALL.get(name, {}), **settings}
-    by_target = task == "multioutput" and task not in plugin.tasks  # as the pipeline does
+    by_target = is_fitted_to_each(plugin.tasks, task)
     asked: Task = "regression" if by_target else task
     request = BuildRequest(schema=table.schema, task=asked, seed=3, backend=numpy_backend())
     recipe: Recipe = plugin(**settings).build(request)

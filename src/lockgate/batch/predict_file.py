@@ -22,6 +22,7 @@ from lockgate.batch.date_order import DateOrderChecker
 from lockgate.batch.output_files import OUTPUTS, merge_parts, write_part
 from lockgate.batch.parts import describe_job, lock_parts, rejected_file
 from lockgate.contract.conversion import Engine
+from lockgate.contract.prediction import value_columns
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.data_contract.counts import Violation
@@ -223,7 +224,7 @@ def _check_kept_columns(
     keep: Sequence[str], classes: Sequence[Any], targets: Sequence[str]
 ) -> None:
     reserved = {"row", "label", "value", "score", "margin", "low", "high", "set"}
-    reserved |= {f"score_{name}" for name in classes} | {f"value_{name}" for name in targets}
+    reserved |= {f"score_{name}" for name in classes} | {*value_columns(targets)}
     reserved |= {f"margin_{k}" for k in range(len(classes) ** 2)}
     for name in keep:
         if name in reserved:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from lockgate.contract.requests import Request
 
@@ -27,7 +27,12 @@ __all__ = [
     "Predictor",
     "WriteRequest",
     "members_of",
+    "value_columns",
+    "values_by_name",
 ]
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -92,9 +97,7 @@ class Output:
         of a set as a JSON array.
         """
         if self.label.ndim == 2:
-            # strict: a value without a name must not get lost
-            named = zip(targets, self.label.T, strict=True)
-            return {f"value_{name}": values for name, values in named}
+            return values_by_name(value_columns(targets), self.label.T)
         if not classes:
             bounds = {"low": self.low, "high": self.high}
             return {"value": self.label} | {k: v for k, v in bounds.items() if v is not None}
@@ -117,6 +120,30 @@ class Output:
             ]
             columns["set"] = np.array(texts, dtype=object)
         return columns
+
+
+def value_columns(targets: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the columns with predicted numbers: ``value``, or one for each target.
+
+    Examples
+    --------
+    >>> value_columns(["price"]), value_columns(["heating", "cooling"])
+    (('value',), ('value_heating', 'value_cooling'))
+
+    """
+    return tuple(f"value_{name}" for name in targets) if len(targets) > 1 else ("value",)
+
+
+def values_by_name(names: Sequence[str], values: Iterable[T]) -> dict[str, T]:
+    """Return the values of several targets by their names.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer: a value without a name must not get lost.
+
+    """
+    return dict(zip(names, values, strict=True))
 
 
 def members_of(sets: np.ndarray, classes: Sequence[Any]) -> list[list[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,6 +35,9 @@ UNSUPERVISED = frozenset({"clustering", "anomaly"})
 NUMERIC = frozenset({"regression", "multioutput"})
 """Tasks that predict numbers, and have no classes."""
 
+WITHOUT_REGIONS = UNSUPERVISED | {"multioutput"}
+"""Tasks whose predictions have no intervals or sets."""
+
 NOT_FUSED = UNSUPERVISED | {"multioutput"}
 """Tasks for which several models cannot become a single one."""
 
@@ -43,6 +46,22 @@ WITHOUT_SCORES = NUMERIC | {"clustering"}
 
 TWO_CLASSES = frozenset({"binary", "anomaly"})
 """Tasks with one score, of the second class, and a threshold for it."""
+
+
+def is_fitted_to_each(tasks: Sequence[str], task: str) -> bool:
+    """Whether a model that declares these tasks is fitted to each target of the task by itself.
+
+    That is a model of a single target, where there are several; without tasks it is one, too.
+
+    Examples
+    --------
+    >>> is_fitted_to_each(("regression",), "multioutput")
+    True
+    >>> is_fitted_to_each(("regression", "multioutput"), "multioutput")
+    False
+
+    """
+    return task == "multioutput" and task not in tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +79,11 @@ class BuildRequest(Request):
 
     schema: Schema
     task: Task
+
+    @property
+    def predicts_numbers(self) -> bool:
+        """Whether the task is a regression, of one target or of several."""
+        return self.task in NUMERIC
 
 
 @dataclass(frozen=True)

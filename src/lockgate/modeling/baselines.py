@@ -214,7 +214,7 @@ def _fit_last_target(train: Table, tune: Table, name: str, constant: Baseline) -
     by_key = dict(zip(latest.map(category_text), predictions[latest.index].tolist(), strict=True))
     values = tuple(sorted(by_key))
     rates = (*(tuple(by_key[value]) for value in values), *constant.predictions)
-    label = f"last {' and '.join(train.schema.targets)} of the same {name}"
+    label = f"last {', '.join(train.schema.targets)} of the same {name}"
     return Baseline(label, constant.classes, rates, column=name, values=values)
 
 

@@ -21,6 +21,7 @@ from lockgate.modeling.metrics.losses import (
     metrics_for_task,
     truth_of,
 )
+from lockgate.modeling.metrics.multioutput import target_metrics
 from lockgate.modeling.metrics.rates import RowSample
 from lockgate.modeling.metrics.titles import metric_title
 
@@ -108,7 +109,7 @@ def measure_rows(
         values["mean score minus rate"] = mean - rates[str(classes[1])][0]
     targets = table.schema.targets
     metrics = metrics_for_task(task, truth, output, classes, threshold, targets)(weight)
-    of_targets = [name for name in metrics if name.startswith("r2_")]
+    of_targets = target_metrics("r2", targets) if task == "multioutput" else ()
     values |= {
         key: float(metrics[key])
         for key in (*BY_TASK[task], *OF_QUANTILES, *of_targets)
@@ -155,9 +156,11 @@ def describe_change(
     tuned = tune.values.get(metric)
     if tuned is None or measured is None or measured.low is None or measured.high is None:
         return messages
-    if metric == "mean_r2" and _defined(tune) != _defined(test):
-        return messages  # of different targets
-    sign = direction_of(metric, targets) or -1.0
+    of_targets = target_metrics("r2", targets)
+    if metric == "mean_r2" and any((k in tune.values) != (k in test.values) for k in of_targets):
+        return messages  # the means are of different targets
+    sign = direction_of(metric, targets)
+    assert sign is not None  # lockgate's own metrics have a direction
     loss = sign * (tuned - measured.estimate)
     reach = abs((measured.high if sign > 0 else measured.low) - measured.estimate)
     # the error on the tune rows is that on the test rows, for their number
@@ -169,11 +172,6 @@ def describe_change(
             "the model is worse on the later or other rows"
         )
     return messages
-
-
-def _defined(measures: RowMeasures) -> set[str]:
-    """Return the targets whose R² is defined, by the names of the metric."""
-    return {name for name in measures.values if name.startswith("r2_")}
 
 
 def _changed_rates(train: RowMeasures, test: RowMeasures) -> list[str]:

@@ -13,7 +13,7 @@ from lockgate.data.io.prepared import read_with_left_out
 from lockgate.modeling.baselines import measure_baseline
 from lockgate.modeling.change import RowMeasures, change_table, describe_change, measure_rows
 from lockgate.modeling.metrics.losses import direction_of
-from lockgate.modeling.metrics.multioutput import metric_suffixes
+from lockgate.modeling.metrics.multioutput import target_metrics
 from lockgate.modeling.metrics.titles import metric_title
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.pipeline.formats import open_finished
@@ -78,7 +78,7 @@ def _compare(
     targets = model.schema.targets
     compared = [model.metric]
     if model.task == "multioutput":
-        compared += [f"r2_{suffix}" for suffix in metric_suffixes(targets)]
+        compared += target_metrics("r2", targets)
     messages = []
     for metric in compared:
         estimate = _measured(reports, metric)
@@ -147,7 +147,8 @@ def _find_better(
     """
     if measured is None:
         return []
-    sign = direction_of(metric, targets) or -1.0
+    sign = direction_of(metric, targets)
+    assert sign is not None  # lockgate's own metrics have a direction
     messages = []
     for label, metrics in others.items():
         gain = sign * (measured.estimate - metrics.get(metric, -sign * math.inf))

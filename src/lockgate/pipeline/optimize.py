@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from lockgate.contract.recipes import BuildRequest, Candidate, Recipe, Task
+from lockgate.contract.recipes import BuildRequest, Candidate, Recipe, Task, is_fitted_to_each
 from lockgate.contract.search import Budget, OptimizeRequest, SearchResult
 from lockgate.contract.tables import Fold, Table
 from lockgate.data.cell_rules import apply_cell_policies, build_cell_steps
@@ -82,7 +82,7 @@ def _build(stage: Stage, model: str, train: Table, task: Task) -> Recipe:
         choice.tasks for choice in stage.parameters.chosen["model"] if choice.name == model
     )
     # a model of a single target is fitted to each of several
-    each_target = task == "multioutput" and task not in tasks
+    each_target = is_fitted_to_each(tasks, task)
     request = BuildRequest(
         **stage.request_context(),
         schema=first_target_alone(train.schema) if each_target else train.schema,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from lockgate.contract.prediction import value_columns, values_by_name
 from lockgate.contract.recipes import NUMERIC
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import LogError
@@ -45,9 +46,7 @@ class ExportedColumns:
     @property
     def outputs(self) -> tuple[str, ...]:
         """Columns of the predictions."""
-        if len(self.targets) > 1:
-            return tuple(f"value_{target}" for target in self.targets)
-        return ("value",) if self.numeric else ("label",)
+        return value_columns(self.targets) if self.numeric else ("label",)
 
     def of_labels(self, label: Any) -> dict[str, Any]:
         """Return the columns of a label; of several targets it is a mapping."""
@@ -61,7 +60,7 @@ class ExportedColumns:
         It is None for a row that was refused.
         """
         values = [label] if len(self.outputs) == 1 else label or [None] * len(self.outputs)
-        return {f"{PREFIX}{name}": v for name, v in zip(self.outputs, values, strict=True)}
+        return values_by_name([PREFIX + name for name in self.outputs], values)
 
 
 def build_schema(

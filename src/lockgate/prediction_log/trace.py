@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from lockgate.contract.prediction import values_by_name
 from lockgate.contract.recipes import NUMERIC
 from lockgate.contract.regions import region_of_row
 from lockgate.deployment.directory import Deployment
@@ -77,7 +78,7 @@ def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
     else:
         record["origin"] = _describe_origin(manifest)
         if manifest.task == "multioutput" and record["value"] is not None:
-            record["value"] = dict(zip(manifest.schema.targets, record["value"], strict=True))
+            record["value"] = values_by_name(manifest.schema.targets, record["value"])
         label, score = record["value" if is_regression else "label"], record["score"]
         interval, members = region_of_row(manifest.region, label, score, manifest.classes)
         regions = {"interval": interval, "set": members}

@@ -253,7 +253,7 @@ def _front_page_response(app: Application, request: Request) -> Response:
             "bundle": model.digest,
             "task": model.predictor.task,
             "inputs": model.names,
-            **model.answers,
+            **model.prediction_facts,
         }
         for model in app.store.all
     ]

@@ -125,7 +125,8 @@ def _requests_for(kind: str, cls: type) -> dict[str, Request]:
     """Return the example requests that the host would make of a plugin."""
     requests = example_requests(kind)
     if kind in ("model", "evaluator") and "multioutput" not in getattr(cls, "tasks", ()):
-        del requests["multioutput"]  # the host asks neither, but models for a regression
+        # the host asks neither: a model is asked for a regression, an evaluator refused
+        del requests["multioutput"]
     return requests
 
 

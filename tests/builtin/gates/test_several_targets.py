@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +19,7 @@ from lockgate.builtin.gates.parity import Parity
 from lockgate.builtin.gates.signature import Signature
 from lockgate.models.bundle.open import Bundle
 from tests.builtin.gates.cases import case
+from tests.conftest import Run
 
 TARGETS = ["heating", "cooling", "gas"]
 
@@ -90,16 +92,11 @@ def test_other_gates_judge_several_targets(bundles: dict[str, Bundle], rows: pd.
 
 
 def test_a_file_is_packed_with_targets_in_the_order_of_the_fit(
-    rows: pd.DataFrame, tmp_path: Path, call: object
+    rows: pd.DataFrame, tmp_path: Path, call: Run
 ) -> None:
-    import joblib
-
-    from tests.conftest import Run
-
-    run: Run = call  # type: ignore[assignment]  # a fixture
     fitted = LinearRegression().fit(rows[["area", "walls"]], rows[["heating", "cooling"]])
     joblib.dump(fitted, tmp_path / "m.joblib")
     rows.drop(columns="gas").to_csv(tmp_path / "rows.csv", index=False)
     words = ("lockgate", "pack", "m.joblib", "--data", "rows.csv", "--trust-code")
-    run(*words, "--target", "heating", "--target", "cooling", cwd=tmp_path)
+    call(*words, "--target", "heating", "--target", "cooling", cwd=tmp_path)
     assert lockgate.open(tmp_path / "m").targets == ("heating", "cooling")

@@ -120,7 +120,7 @@ def test_categories_and_a_folder_that_is_opened_again(tmp_path: Path) -> None:
     assert np.array_equal(opened.predict(X).label, bundle.predict(X).label)
     references = [bins.column for bins in opened.reference().scores]
     assert references == ["(score) target_0", "(score) target_1"]
-    assert "model of `target_0` and `target_1`" in (opened.path / "card.md").read_text()
+    assert "model of `target_0`, `target_1`" in (opened.path / "card.md").read_text()
 
 
 def test_a_format_of_estimators_holds_several_targets(tmp_path: Path) -> None:

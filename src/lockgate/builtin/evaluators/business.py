@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import lockgate
+from lockgate.builtin.evaluators.resampled import ResampledMetrics
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 @lockgate.plugin
-class Business:
+class Business(ResampledMetrics):
     """Expected value per 1,000 rows under the value matrix ``decision.value_matrix``.
 
     The threshold of the model was chosen on the tune rows. The best threshold on the
@@ -20,18 +21,10 @@ class Business:
 
     tasks: ClassVar = ("binary",)
 
-    resamples: int = lockgate.setting(
-        300,
-        at_least=0,
-        at_most=100_000,
-        help="bootstrap resamples for the intervals; 0: no intervals",
-    )
-
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
         from lockgate.modeling.metrics.decisions import DecisionValue, value_curve
-        from lockgate.modeling.metrics.intervals import bootstrap_intervals
         from lockgate.modeling.metrics.losses import class_indices
 
         if request.task != "binary":
@@ -49,13 +42,8 @@ class Business:
         if score is None:
             raise lockgate.DataError("evaluator business needs a model that predicts scores")
         threshold = 0.5 if request.threshold is None else request.threshold
-        metrics = bootstrap_intervals(
-            DecisionValue(positive, score, threshold, request.value_matrix),
-            len(positive),
-            weight=request.table.weight,
-            groups=request.table.groups,
-            resamples=self.resamples,
-            seed=request.seed,
+        metrics = self.measure(
+            request, DecisionValue(positive, score, threshold, request.value_matrix)
         )
         thresholds, values = value_curve(
             positive, score, request.value_matrix, request.table.weight

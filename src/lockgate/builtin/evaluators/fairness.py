@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import lockgate
+from lockgate.builtin.evaluators.resampled import ResampledMetrics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @lockgate.plugin
-class Fairness:
+class Fairness(ResampledMetrics):
     """Rates of groups of rows, and their largest differences, each with a 95 % interval.
 
     The column of the groups need not be an input of the model (``data.leave_out``). Which of
@@ -26,12 +27,6 @@ class Fairness:
         help="column with the group of each row; need not be an input of the model"
     )
     min_rows: int = lockgate.setting(30, at_least=1, help="groups with fewer rows are left out")
-    resamples: int = lockgate.setting(
-        300,
-        at_least=0,
-        at_most=100_000,
-        help="bootstrap resamples for the intervals of the differences; 0: no intervals",
-    )
 
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
@@ -39,7 +34,6 @@ class Fairness:
         import numpy as np
 
         from lockgate.modeling.metrics.fairness import FairnessMetrics
-        from lockgate.modeling.metrics.intervals import bootstrap_intervals
         from lockgate.modeling.metrics.losses import class_indices
 
         if request.task not in self.tasks:
@@ -60,18 +54,10 @@ class Fairness:
         truth = class_indices(request.table.target, request.classes) == 1
         predicted = np.asarray(request.output.label == request.classes[1])
         measured = FairnessMetrics(truth, predicted, group, len(names))
-        weight, groups = request.table.weight, request.table.groups
-        metrics = bootstrap_intervals(
-            measured,
-            len(truth),
-            weight=weight,
-            groups=groups,
-            resamples=self.resamples,
-            seed=request.seed,
-        )
+        metrics = self.measure(request, measured)
         table = _describe(request, names, group, truth, predicted)
         positive = f"{self.column}: predicted {request.classes[1]} for"
-        rates = measured.rates(weight)["selection_rate"]
+        rates = measured.rates(request.table.weight)["selection_rate"]
         order = np.argsort(rates)
         message = (
             f"{positive} {rates[order[-1]]:.1%} of {names[order[-1]]}, and {rates[order[0]]:.1%} "

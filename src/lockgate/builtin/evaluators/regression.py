@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import lockgate
 from lockgate.builtin.evaluators.regions import region_message, region_metrics
+from lockgate.builtin.evaluators.resampled import ResampledMetrics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,7 @@ MOST_PLOTS = 10
 
 
 @lockgate.plugin
-class Regression:
+class Regression(ResampledMetrics):
     """Explained variance and errors, each with a 95 % confidence interval.
 
     Of several targets these are measured of each, and the mean of the explained variances.
@@ -30,30 +31,19 @@ class Regression:
 
     tasks: ClassVar = ("regression", "multioutput")
 
-    resamples: int = lockgate.setting(
-        300,
-        at_least=0,
-        at_most=100_000,
-        help="bootstrap resamples for the intervals; 0: no intervals",
-    )
-
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
-        from lockgate.modeling.metrics.intervals import bootstrap_intervals
         from lockgate.modeling.metrics.losses import check_evaluator, metrics_for_task
 
         check_evaluator("regression", request.task)
         units = _count_units(request.table)
         resamples = self.resamples if units >= FEWEST_UNITS else 0
         truth, targets = request.table.target.astype(float), request.table.schema.targets
-        metrics = bootstrap_intervals(
+        metrics = self.measure(
+            request,
             metrics_for_task(request.task, truth, request.output, (), None, targets),
-            len(truth),
-            weight=request.table.weight,
-            groups=request.table.groups,
-            resamples=resamples,
-            seed=request.seed,
+            resamples,
         )
         metrics |= region_metrics(request)
         messages = [_describe(metrics, request.output.quantile, targets), *region_message(metrics)]
@@ -74,16 +64,16 @@ def _describe(
 ) -> str:
     """Return how good the values are, as a sentence."""
     if len(targets) > 1:
-        from lockgate.modeling.metrics.multioutput import metric_suffixes
+        from lockgate.modeling.metrics.multioutput import target_metrics
 
-        named = dict(zip(targets, metric_suffixes(targets), strict=True))
+        named = dict(zip(targets, target_metrics("r2", targets), strict=True))
         shares = [
             f"{metrics[key].estimate:.2f} for {target}"
-            for target, suffix in named.items()
-            if (key := f"r2_{suffix}") in metrics
+            for target, key in named.items()
+            if key in metrics
         ]
         text = f"R² is {', '.join(shares)}" if shares else "R² is undefined"
-        constant = [target for target, suffix in named.items() if f"r2_{suffix}" not in metrics]
+        constant = [target for target, key in named.items() if key not in metrics]
         return text + (f"; undefined for {', '.join(constant)}, constant here" if constant else "")
     if quantile is not None and "quantile_skill" in metrics:
         return (

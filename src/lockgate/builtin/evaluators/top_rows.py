@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import lockgate
+from lockgate.builtin.evaluators.resampled import ResampledMetrics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +19,7 @@ FEWEST_ROWS = 10
 
 
 @lockgate.plugin
-class Ranking:
+class Ranking(ResampledMetrics):
     """Precision, recall and lift of the top of the ranking, and recall at a false positive rate.
 
     For decisions with a limited capacity: of all rows only so many can be called, examined or
@@ -39,17 +40,10 @@ class Ranking:
         below=1,
         help="limits of the false positive rate at which the recall is measured",
     )
-    resamples: int = lockgate.setting(
-        300,
-        at_least=0,
-        at_most=100_000,
-        help="bootstrap resamples for the intervals; 0: no intervals",
-    )
 
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
-        from lockgate.modeling.metrics.intervals import bootstrap_intervals
         from lockgate.modeling.metrics.losses import class_indices
         from lockgate.modeling.metrics.top_rows import (
             RankingMetrics,
@@ -69,13 +63,8 @@ class Ranking:
             raise lockgate.DataError("evaluator ranking needs a model with scores or margins")
         positive = class_indices(request.table.target, request.classes) == 1
         weight = request.table.weight
-        metrics = bootstrap_intervals(
-            RankingMetrics(positive, score, self.top, self.false_positive_rates),
-            len(positive),
-            weight=weight,
-            groups=request.table.groups,
-            resamples=self.resamples,
-            seed=request.seed,
+        metrics = self.measure(
+            request, RankingMetrics(positive, score, self.top, self.false_positive_rates)
         )
         tables = {}
         if request.output.score is not None:

@@ -31,10 +31,10 @@ class ForestSettings:
     ) -> lockgate.Recipe:
         """Return a recipe with a forest for the task."""
         options: dict[str, Any] = {"n_estimators": self.trees, "random_state": request.seed}
-        if request.task not in ("regression", "multioutput"):
+        if not request.predicts_numbers:
             options["class_weight"] = "balanced" if self.balanced else None
         return lockgate.Recipe(
-            (regressor if request.task in ("regression", "multioutput") else classifier)(**options),
+            (regressor if request.predicts_numbers else classifier)(**options),
             request.task,
             space={"min_samples_leaf": [1, 5, 20], "max_features": max_features},
             requirements=lockgate.Requirements(scaled=False, encoding="ordinal"),

@@ -34,7 +34,7 @@ class Mlp:
             "early_stopping": True,
             "random_state": request.seed,
         }
-        if request.task in ("regression", "multioutput"):
+        if request.predicts_numbers:
             # its steps depend on the scale of the target
             estimator = TransformedTargetRegressor(
                 MLPRegressor(**options), transformer=StandardScaler()

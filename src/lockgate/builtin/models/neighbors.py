@@ -25,7 +25,7 @@ class Neighbors:
         """Return a recipe with scikit-learn's nearest neighbors."""
         from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
-        regression = request.task in ("regression", "multioutput")
+        regression = request.predicts_numbers
         estimator_class = KNeighborsRegressor if regression else KNeighborsClassifier
         # a search tree is a memory image, which a model file must not contain
         estimator = estimator_class(algorithm="brute")

@@ -24,7 +24,7 @@ class Tree:
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
         options: dict[str, Any] = {"max_depth": self.max_depth, "random_state": request.seed}
-        if request.task in ("regression", "multioutput"):
+        if request.predicts_numbers:
             estimator = DecisionTreeRegressor(**options)
         else:
             estimator = DecisionTreeClassifier(

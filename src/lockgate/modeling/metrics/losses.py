@@ -15,7 +15,11 @@ from lockgate.modeling.metrics.anomaly import AnomalyMetrics
 from lockgate.modeling.metrics.binary import BinaryLabelMetrics, BinaryMetrics
 from lockgate.modeling.metrics.clusters import ClusteringMetrics, comparison_points
 from lockgate.modeling.metrics.multiclass import MulticlassMetrics
-from lockgate.modeling.metrics.multioutput import MultioutputMetrics, metric_suffixes
+from lockgate.modeling.metrics.multioutput import (
+    OF_EACH_TARGET,
+    MultioutputMetrics,
+    target_metrics,
+)
 from lockgate.modeling.metrics.regression import RegressionMetrics
 
 __all__ = [
@@ -77,9 +81,6 @@ BY_TASK = {
     "clustering": ("silhouette", "davies_bouldin"),
     "anomaly": ("score_shift",),
 }
-
-OF_EACH_TARGET = ("r2", "rmse", "mae")
-"""Metrics that each of several targets has, its name behind them, and that have a direction."""
 
 OF_QUANTILES = ("quantile_loss", "quantile_skill")
 """Metrics of a regression that predicts a quantile."""
@@ -191,14 +192,11 @@ def direction_of(metric: str, targets: Sequence[str] = ()) -> float | None:
     True
 
     """
-    suffixes = metric_suffixes(targets) if len(targets) > 1 else ()
-    of_target = {f"{name}_{suffix}": name for name in OF_EACH_TARGET for suffix in suffixes}
-    for name in (metric, of_target.get(metric, metric)):
-        if name in HIGHER_IS_BETTER:
-            return 1.0
-        if name in LOWER_IS_BETTER:
-            return -1.0
-    return None
+    name = metric
+    if len(targets) > 1:
+        of_targets = {key: base for base in OF_EACH_TARGET for key in target_metrics(base, targets)}
+        name = of_targets.get(metric, metric)
+    return 1.0 if name in HIGHER_IS_BETTER else -1.0 if name in LOWER_IS_BETTER else None
 
 
 def class_indices(labels: Array, classes: Sequence[object]) -> Array:

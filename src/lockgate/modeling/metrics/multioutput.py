@@ -10,9 +10,12 @@ import numpy as np
 
 from lockgate.modeling.metrics.regression import RegressionMetrics
 
-__all__ = ["MultioutputMetrics", "metric_suffixes"]
+__all__ = ["OF_EACH_TARGET", "MultioutputMetrics", "metric_suffixes", "target_metrics"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+OF_EACH_TARGET = ("r2", "rmse", "mae", "bias")
+"""Metrics that each of several targets has, its name behind them."""
 
 
 def metric_suffixes(targets: Sequence[str]) -> tuple[str, ...]:
@@ -34,6 +37,18 @@ def metric_suffixes(targets: Sequence[str]) -> tuple[str, ...]:
             suffix = f"{suffix}_{number}"
         suffixes.append(suffix)
     return tuple(suffixes)
+
+
+def target_metrics(metric: str, targets: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of a metric of each target.
+
+    Examples
+    --------
+    >>> target_metrics("r2", ["heating", "cooling"])
+    ('r2_heating', 'r2_cooling')
+
+    """
+    return tuple(f"{metric}_{suffix}" for suffix in metric_suffixes(targets))
 
 
 class MultioutputMetrics:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from lockgate.modeling.metrics.multioutput import OF_EACH_TARGET
+
 __all__ = ["metric_title"]
 
 TITLES = {
@@ -41,10 +43,6 @@ TITLES = {
     "best_threshold_in_hindsight": "best decision threshold on the test rows",
     "best_per_1000_in_hindsight": "value per 1,000 rows at that threshold",
 }
-
-
-OF_EACH_TARGET = ("r2", "rmse", "mae", "bias")
-"""Metrics that are measured of each of several targets."""
 
 
 def metric_title(name: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lockgate.contract.monitoring import BinCounts, ReferenceCounts
-from lockgate.contract.prediction import Output
+from lockgate.contract.prediction import Output, values_by_name
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.contract.tables import Schema
 from lockgate.data.columns.categories import category_text
@@ -159,8 +159,7 @@ def select_monitored_output(
         texts = [category_text(label) for label in output.label.tolist()]
         return {SCORES: np.array(texts, dtype=object)}
     if task == "multioutput":
-        named = zip(targets, output.label.T, strict=True)
-        return {f"{SCORES} {target}": values for target, values in named}
+        return values_by_name([f"{SCORES} {target}" for target in targets], output.label.T)
     values = output.label if task == "regression" else output.score
     return {} if values is None or np.ndim(values) > 1 else {SCORES: values}
 

@@ -87,8 +87,8 @@ def model_card(
         Origin of the model, one line each.
 
     """
-    *first, last = [f"`{name}`" for name in schema.targets] or [""]
-    of = f" of {', '.join(first)} and {last}" if first else f" of {last}" * bool(last)
+    names = ", ".join(f"`{name}`" for name in schema.targets)
+    of = f" of {names}" if names else ""
     of += f" (positive class: `{classes[1]}`)" if len(classes) == 2 else ""
     rules = {} if contract is None else contract["columns"]
     held = [f"They hold the data contract of {len(rules)} columns that the bundle carries."]

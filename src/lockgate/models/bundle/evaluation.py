@@ -118,7 +118,7 @@ def keep_labelled(frame: pd.DataFrame, targets: Sequence[str], where: str) -> pd
             raise SchemaViolation([f"target column {target} is missing{hint}"])
     known = frame[frame[list(targets)].notna().all(axis=1)].reset_index(drop=True)
     if not len(known):
-        columns = " and ".join(targets)
+        columns = ", ".join(targets)
         raise SchemaViolation([f"{where}: no row has a value in target column {columns}"])
     return known
 

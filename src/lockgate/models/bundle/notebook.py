@@ -17,7 +17,7 @@ def bundle_html(
     manifest: Manifest, metrics: dict[str, Any], *, digest: str, size_bytes: int
 ) -> str:
     """Return a small table; every text of the bundle is escaped."""
-    target = " and ".join(manifest.schema.targets)
+    target = ", ".join(manifest.schema.targets)
     facts = [
         ("task", manifest.task + (f" of {target}" if target else "")),
         ("classes", ", ".join(map(str, manifest.classes)) or "none"),

@@ -69,7 +69,7 @@ def assemble(
 
     _refuse_other_folder(path)
     check_threshold(threshold, tune)
-    check_coverage(coverage, tune, task)
+    check_coverage(coverage, tune)
     if contract is not None:
         for part, rows in (("the rows", table), ("rows of tune", tune), ("rows of test", test)):
             if rows is not None:
@@ -174,19 +174,14 @@ def check_threshold(threshold: float | str | None, tune: object) -> None:
         raise UsageError(f"threshold is {threshold}, expected a number from 0 to 1")
 
 
-def check_coverage(coverage: object, tune: object, task: str = "") -> None:
-    """Raise a `UsageError` for a share outside 0 to 1, missing rows, or several targets."""
+def check_coverage(coverage: object, tune: object) -> None:
+    """Raise a `UsageError` for a share outside 0 to 1, or without rows to measure on."""
     if coverage is None:
         return
     if not isinstance(coverage, numbers.Real) or not 0 < float(coverage) < 1:
         raise UsageError(f"coverage is {coverage!r}, expected a number between 0 and 1")
     if tune is None:
         raise UsageError("coverage needs rows that the model was not fitted on: pass tune=(X, y)")
-    if task == "multioutput":
-        raise UsageError(
-            "coverage: several targets have no prediction intervals; pack a model for each target "
-            "that needs them"
-        )
 
 
 def _accepted_rows(model: Model, table: Table) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lockgate.contract.kinds import kind as kind_named
-from lockgate.contract.recipes import NOT_FUSED, UNSUPERVISED
+from lockgate.contract.recipes import NOT_FUSED, UNSUPERVISED, WITHOUT_REGIONS, is_fitted_to_each
 from lockgate.contract.sections import Sections
 from lockgate.errors import SettingError
 from lockgate.plugins.host.catalogue import Catalogue
@@ -43,7 +43,7 @@ def _check_sections(sections: Sections, task: str) -> None:
     if search.calibration != "none" and task not in ("binary", "multiclass"):
         rule = f"none, as the task {task} has no probabilities to correct"
         raise SettingError("search.calibration", search.calibration, rule)
-    if sections.decision.coverage is not None and task in NOT_FUSED:
+    if sections.decision.coverage is not None and task in WITHOUT_REGIONS:
         reason = "no true value to hold" if task in UNSUPERVISED else "no prediction intervals"
         rule = f"null, as the task {task} has {reason}"
         raise SettingError("decision.coverage", sections.decision.coverage, rule)
@@ -64,9 +64,8 @@ def _suits(kind: str, tasks: Sequence[str], task: str) -> bool:
 
     Without tasks it is for all but several targets, whose values have another shape.
     """
-    if task == "multioutput" and kind == "model":
-        # a model of a single target is fitted to each of several
-        return not tasks or bool({"regression", task} & {*tasks})
+    if kind == "model" and is_fitted_to_each(tasks, task):
+        return not tasks or "regression" in tasks
     return task in tasks or (not tasks and task != "multioutput")
 
 

@@ -72,7 +72,7 @@ def _describe(model: LoadedModel) -> str:
     targets = ", ".join(model.manifest.schema.targets)
     text = model.predictor.task + (f" of {targets}" if targets else "")
     for name in ("quantile", "coverage"):
-        if (share := model.answers.get(name)) is not None:
+        if (share := model.prediction_facts.get(name)) is not None:
             text += f", {name} {share:g}"
     return text
 

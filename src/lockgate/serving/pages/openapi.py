@@ -59,20 +59,19 @@ def _describe(store: ModelStore) -> str:
     """Return what the document is of, and what callers must know of predictions."""
     sentences = ["Predictions of packed models; each has an id for tracing its origin."]
     for model in store.all:
-        if (quantile := model.answers.get("quantile")) is not None:
+        if (quantile := model.prediction_facts.get("quantile")) is not None:
             sentences.append(
                 f"Values of {model.address} are the {quantile:g} quantile: of like rows, "
                 f"{100 * quantile:.4g} % have a true value at or below it."
             )
-        if (coverage := model.answers.get("coverage")) is not None:
+        if (coverage := model.prediction_facts.get("coverage")) is not None:
             sentences.append(
                 f"Intervals or sets of {model.address} hold the truth for {100 * coverage:.4g} % "
                 "of like rows."
             )
-        if model.targets:
-            sentences.append(
-                f"A value of {model.address} has a number for each of {', '.join(model.targets)}."
-            )
+        if model.value_names:
+            names = ", ".join(model.value_names)
+            sentences.append(f"A value of {model.address} has a number for each of {names}.")
     return " ".join(sentences)
 
 

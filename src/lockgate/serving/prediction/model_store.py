@@ -46,8 +46,8 @@ class LoadedModel:
         Number of rows from which computing them together is faster.
     regression : bool
         Whether it predicts numbers.
-    targets : tuple of str
-        The targets of a model of several; empty for others.
+    value_names : tuple of str
+        Names of the values where there are several: the targets; empty for other models.
     never_missing : frozenset of str
         Columns that had no missing value in training.
     contract : DataContract or None
@@ -79,16 +79,16 @@ class LoadedModel:
             self.columns_from = _measure_columns_from(predictor, self.probes)
         self.regression = predictor.task in NUMERIC
         several = predictor.task == "multioutput"
-        self.targets = bundle.manifest.schema.targets if several else ()
+        self.value_names = bundle.manifest.schema.targets if several else ()
 
     @property
-    def answers(self) -> dict[str, Any]:
+    def prediction_facts(self) -> dict[str, Any]:
         """What a caller must know of its predictions: quantile, coverage and targets, if any."""
         region = self.manifest.region
         about = {
             "quantile": self.manifest.quantile,
             "coverage": None if region is None else region.coverage,
-            "targets": self.targets or None,
+            "targets": self.value_names or None,
         }
         return {name: value for name, value in about.items() if value is not None}
 

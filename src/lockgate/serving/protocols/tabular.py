@@ -87,7 +87,7 @@ def write_arrow_response(
     output = Output(prediction.label, prediction.score, prediction.margin)
     if (region := model.manifest.region) is not None:
         output = region.attach(output)
-    columns = output.columns(model.predictor.classes, model.targets)
+    columns = output.columns(model.predictor.classes, model.value_names)
     origin = {"id": prediction_id, "model": model.name, "version": model.version}
     if prediction.filled:
         origin["filled"] = msgspec.json.encode(prediction.filled).decode()

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from lockgate.contract.prediction import values_by_name
 from lockgate.contract.regions import list_regions, region_of_row
 from lockgate.serving.http.messages import (
     JSON,
@@ -216,7 +217,7 @@ def write_row_response(
     region, classes = model.manifest.region, model.predictor.classes
     interval, members = region_of_row(region, label, score, classes)
     if model.regression:
-        value = dict(zip(model.targets, label, strict=True)) if model.targets else label
+        value = values_by_name(model.value_names, label) if model.value_names else label
         body: Any = Value(*origin, value, interval, *filled)
     else:
         margin = prediction.margin if score is None else None
@@ -243,8 +244,8 @@ def write_rows_response(
     regions = list_regions(region, prediction.label, prediction.score, classes)
     intervals, sets = (_without_refused(part, prediction.refused) for part in regions)
     if model.regression:
-        if model.targets:
-            label = [row and dict(zip(model.targets, row, strict=True)) for row in label]
+        if model.value_names:
+            label = [row and values_by_name(model.value_names, row) for row in label]
         body: Any = Values(*origin, label, intervals, *filled, prediction.refused)
     else:
         margin = margin if score is None else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from lockgate.contract.prediction import value_columns
 from lockgate.serving.prediction.model_store import LoadedModel
 from lockgate.serving.telemetry.worker_metrics import WorkerMetrics
 
@@ -24,9 +25,7 @@ def output_datatypes(model: LoadedModel) -> dict[str, tuple[str, tuple[int, ...]
     predictor = model.predictor
     region = model.manifest.region
     if model.regression:
-        names: tuple[str, ...] = ("value",) if region is None else ("value", "low", "high")
-        if model.targets:
-            names = tuple(f"value_{target}" for target in model.targets)
+        names = value_columns(model.value_names) + (() if region is None else ("low", "high"))
         return dict.fromkeys(names, ("FP64", ()))
     types = {type(class_label) for class_label in predictor.classes} or {float}
     datatypes = {int: "INT64", bool: "BOOL", float: "FP64"}
@@ -67,7 +66,7 @@ def metadata(model: LoadedModel, versions: list[str]) -> dict[str, Any]:
             "bundle": model.digest,
             "stage": model.stage,
             "version": model.version,
-            **{name: value for name, value in model.answers.items() if name != "targets"},
+            **{name: value for name, value in model.prediction_facts.items() if name != "targets"},
         },
     }
 

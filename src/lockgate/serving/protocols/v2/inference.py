@@ -213,8 +213,8 @@ def _output_arrays(request: PredictionRequest, prediction: Prediction) -> dict[s
         for part in (prediction.label, prediction.score, prediction.margin)
     )
     arrays = {"label": label, "value": label, "score": score, "margin": margin}
-    if request.model.targets and label is not None:
-        arrays |= Output(label).columns((), request.model.targets)
+    if request.model.value_names and label is not None:
+        arrays |= Output(label).columns((), request.model.value_names)
     if (region := request.model.manifest.region) is not None and label is not None:
         output = region.attach(Output(label, score, margin))
         arrays |= {"low": output.low, "high": output.high, "set": output.sets}
