@@ -17,6 +17,7 @@ from benchmarks import (
     quality,
     reading,
     serving,
+    slices,
     startup,
     versions,
 )
@@ -40,6 +41,7 @@ def main() -> None:
         quality.report(),
         intervals.report(),
         prediction_regions.report(),
+        slices.report(),
         networks.report(),
         models.report(),
         reading.report(),

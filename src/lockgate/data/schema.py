@@ -101,12 +101,8 @@ def build_table(
     csv: CSVFormat | None = None,
 ) -> Table:
     """Make a table as `table` does, without a digest; `dates` may be given for each column."""
-    columns_by_role = {role: _columns_of(role, names) for role, names in roles.items()}
-    _check_names(frame, columns_by_role, kinds)
-    role: dict[str, Any] = {
-        name: columns if len(columns) > 1 else (*columns, None)[0]
-        for name, columns in columns_by_role.items()
-    }
+    role: dict[str, Any] = {**roles, "target": _targets_of(roles["target"])}
+    _check_names(frame, role, kinds)
     if not len(frame):
         raise SchemaViolation(["the table has no rows"])
     frame = frame.reset_index(drop=True)
@@ -140,27 +136,28 @@ def fit_schema(train: Table) -> Schema:
     )
 
 
-def _columns_of(role: str, names: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return the columns with a role."""
+def _targets_of(names: str | Sequence[str] | None) -> str | tuple[str, ...] | None:
+    """Return the target, or several, as a schema has them."""
     if names is None or isinstance(names, str):
-        return () if names is None else (names,)
-    columns = tuple(names)
-    if not columns or len(set(columns)) < len(columns):
-        raise SchemaViolation([f"{role} is {list(columns)}, expected different columns"])
-    return columns
+        return names
+    targets = tuple(names)
+    if not targets or len(set(targets)) < len(targets):
+        raise SchemaViolation([f"target is {list(targets)}, expected different columns"])
+    return targets if len(targets) > 1 else targets[0]
 
 
-def _check_names(
-    frame: pd.DataFrame, roles: Mapping[str, tuple[str, ...]], kinds: Mapping[str, str]
-) -> None:
+def _check_names(frame: pd.DataFrame, roles: Mapping[str, Any], kinds: Mapping[str, str]) -> None:
     names = [str(name) for name in frame.columns]
     duplicates = sorted({name for name in names if names.count(name) > 1})
     problems = [f"column {name} is duplicated" for name in duplicates]
     problems += [
         f"column name {n!r} is not a string" for n in frame.columns if not isinstance(n, str)
     ]
-    for role, name in ((role, name) for role, columns in roles.items() for name in columns):
-        if name not in names:
+    targets = roles["target"]
+    several = targets if isinstance(targets, tuple) else (targets,)
+    named = [("target", name) for name in several]
+    for role, name in (*named, *((role, n) for role, n in roles.items() if role != "target")):
+        if name is not None and name not in names:
             available = ", ".join(names[:20])
             problems.append(
                 f"unknown {role} column {name!r}{nearest(name, names)}; available: {available}"

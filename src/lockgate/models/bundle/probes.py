@@ -74,19 +74,20 @@ def _compare(probes: dict[str, Any], output: Output) -> None:
             f"the probe rows have a tolerance of {tolerance!r}, expected {TOLERANCE:g} to "
             f"{MAX_TOLERANCE:g}"
         )
-    recorded, predicted = _flat(probes["label"]), _flat(output.label.tolist())
+    recorded = [value for label in probes["label"] for value in _values_of(label)]
     sizes = [abs(value) for value in recorded if isinstance(value, float)]
     absolute = tolerance * min(1.0, max(sizes, default=0.0)) if tolerance > TOLERANCE else 0.0
     allowed = {"rel_tol": tolerance, "abs_tol": absolute}
-    width = max(1, len(predicted) // max(1, len(output.label)))
-    for k, (expected, actual) in enumerate(zip(recorded, predicted, strict=True)):
-        same = expected == _plain(actual) or (
-            isinstance(expected, float) and math.isclose(expected, actual, **allowed)
+    for row, (expected, actual) in enumerate(
+        zip(probes["label"], output.label.tolist(), strict=True)
+    ):
+        same = all(
+            value == _plain(other)
+            or (isinstance(value, float) and math.isclose(value, other, **allowed))
+            for value, other in zip(_values_of(expected), _values_of(actual), strict=True)
         )
         if not same:
-            raise BundleError(
-                f"probe row {k // width}: expected prediction {expected!r}, got {actual!r}"
-            )
+            raise BundleError(f"probe row {row}: expected prediction {expected!r}, got {actual!r}")
     if probes["score"] is not None:
         expected, actual = np.asarray(probes["score"]), np.asarray(output.score)
         if not np.allclose(expected, actual, rtol=tolerance, atol=tolerance):
@@ -94,9 +95,9 @@ def _compare(probes: dict[str, Any], output: Output) -> None:
             raise BundleError(f"probe scores differ by up to {worst:.3g} here")
 
 
-def _flat(labels: list[Any]) -> list[Any]:
-    """Return labels one by one: of several targets there is a list of values for each row."""
-    return [value for label in labels for value in (label if isinstance(label, list) else [label])]
+def _values_of(label: Any) -> list[Any]:
+    """Return the values of a row: several where there are several targets."""
+    return label if isinstance(label, list) else [label]
 
 
 def _plain(value: object) -> Any:
