@@ -147,7 +147,26 @@ def _read_tree(tree: _Fields, is_float32: bool, codes: dict[int, int], small: fl
     zeroed = np.where(limit < 0, np.nextafter(-small, -np.inf), small)
     limit = np.where(within & (small > 0), zeroed, limit)
     right = tree.cright.astype(np.int64)
-    return TreeArrays(np.zeros(1, np.int64), left, right, feature, limit, missing_left, value, sets)
+    return TreeArrays(
+        np.zeros(1, np.int64),
+        left,
+        right,
+        feature,
+        limit,
+        missing_left,
+        value,
+        sets,
+        _find_covers(tree),
+    )
+
+
+def _find_covers(tree: _Fields) -> np.ndarray | None:
+    """Return the training rows of each node, or XGBoost's sums of hessians, if the tree has any."""
+    for name in ("data_count", "sum_hess"):
+        present: np.ndarray = getattr(tree, f"{name}_present")
+        if len(present) and present.astype(bool).all():
+            return np.asarray(getattr(tree, name), dtype=float)
+    return None
 
 
 def _find_limits(tree: _Fields, is_float32: bool) -> np.ndarray:

@@ -38,6 +38,8 @@ class TreeArrays:
     sets : dict of int to ndarray of bool
         For nodes with a set of codes, whether each code goes left; the last entry
         is for missing values and codes out of range.
+    cover : ndarray of float, shape (nodes,), or None
+        Training rows, or their weight, that reached each node.
 
     """
 
@@ -49,6 +51,7 @@ class TreeArrays:
     missing_left: np.ndarray
     value: np.ndarray
     sets: dict[int, np.ndarray] = dataclasses.field(default_factory=dict)
+    cover: np.ndarray | None = None
 
     @classmethod
     def concatenate(cls, parts: Sequence[TreeArrays]) -> TreeArrays:
@@ -65,6 +68,7 @@ class TreeArrays:
         def stacked(name: str) -> np.ndarray:
             return np.concatenate([getattr(part, name) for part in parts])
 
+        covers = [part.cover for part in parts if part.cover is not None]
         sets: dict[int, np.ndarray] = {}
         for part, offset in zip(parts, offsets.tolist(), strict=False):
             sets |= {node + offset: members for node, members in part.sets.items()}
@@ -79,6 +83,7 @@ class TreeArrays:
             missing_left=stacked("missing_left"),
             value=stacked("value"),
             sets=sets,
+            cover=np.concatenate(covers) if len(covers) == len(parts) else None,
         )
 
 
@@ -157,6 +162,8 @@ def add_forest(
     if output is not None:
         fields["output"] = array(output, "u2")
     fields |= _leaves(builder, tree_arrays.value[order[leaf]] + 0.0)
+    if tree_arrays.cover is not None and (tree_arrays.cover[order[leaf]] > 0).all():
+        fields["covers"] = array(tree_arrays.cover[order[leaf]])
     return builder.add(Forest, x, **fields)
 
 

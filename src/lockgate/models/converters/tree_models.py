@@ -41,6 +41,7 @@ def sklearn_tree(tree: Tree, value: np.ndarray) -> TreeArrays:
         float32_limits(tree.threshold),
         missing_left & (left >= 0),
         value,
+        cover=tree.weighted_n_node_samples.astype(float),
     )
 
 
@@ -195,6 +196,7 @@ def _hist_tree(
         missing_left & ~leaf,
         nodes["value"].astype(float)[:, None],
         sets,
+        nodes["count"].astype(float),
     )
 
 

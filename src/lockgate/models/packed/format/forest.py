@@ -67,6 +67,9 @@ class Forest(Operation, tag="forest", frozen=True, rename={"missing_left": "gaps
         Output of each tree, u2; None: every tree has all of them.
     base : str
         Where each sum starts, f8 of shape (outputs,).
+    covers : str or None
+        Training rows, or their weight, that reached each leaf: positive, f8. The prediction
+        does not need them, explanations do.
     divide : int
         What the sums are divided by at the end.
 
@@ -86,6 +89,7 @@ class Forest(Operation, tag="forest", frozen=True, rename={"missing_left": "gaps
     sets: str | None = None
     leaf_rows: str | None = None
     output: str | None = None
+    covers: str | None = None
     divide: int = 1
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
@@ -110,6 +114,9 @@ class Forest(Operation, tag="forest", frozen=True, rename={"missing_left": "gaps
         else:
             leaf_rows = reader.array(self.leaf_rows, "u1 u2 u4", leaves)
             require(rows > 0 and (leaf_rows < rows).all(), "a leaf refers to an unknown value")
+        if self.covers is not None:
+            covers = reader.floats(self.covers, leaves)
+            require((covers > 0).all(), "a leaf has a cover that is not positive")
         if self.output is not None:
             tree_outputs = reader.array(self.output, "u2", self.trees)
             require((tree_outputs < self.outputs).all(), "a tree refers to an unknown output")

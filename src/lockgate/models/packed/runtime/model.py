@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from lockgate.contract.conversion import Engine
@@ -23,7 +22,7 @@ from lockgate.data.columns.row_cells import build_cell_readers
 from lockgate.data.columns.sources import cells_by_name
 from lockgate.errors import PackedFormatError, SchemaViolation, UsageError
 from lockgate.models.packed.format.array_types import Cells, RowSource
-from lockgate.models.packed.format.header import Answers, decode
+from lockgate.models.packed.format.header import decode
 from lockgate.models.packed.runtime.blocks import compute_columns, join_cells, take_cells
 from lockgate.models.packed.runtime.comparison import (
     COMPARED_ROWS,
@@ -107,9 +106,12 @@ class PackedModel:
 
     def compute_operation(self, index: int, cells: Sequence[Cells], rows: int) -> np.ndarray:
         """Return the numbers that an operation gives for rows, shape (width, n)."""
-        header = msgspec.structs.replace(self.header, answers=Answers(index))
-        program = Program(header, self.arrays, self.shapes, numpy_backend())
-        return np.asarray(program.columns(cells, rows)[0])
+        return np.asarray(self.compile_operations([index]).columns(cells, rows)[0])
+
+    def compile_operations(self, indices: Sequence[int]) -> Program:
+        """Compile the operations that these need; its outputs are what they give."""
+        backend = numpy_backend()
+        return Program(self.header, self.arrays, self.shapes, backend, outputs=indices)
 
     def engine(self, rows: int) -> str:
         """Return how that many rows are computed."""

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["ForestColumn", "ForestPart", "count_rows", "merge_one_hot", "plan_columns"]
+from lockgate.models.packed.format.categorical import OneHot
+from lockgate.models.packed.format.header import Header
+from lockgate.models.packed.format.numeric import Concat
+from lockgate.models.packed.format.operation import Shape
+
+__all__ = [
+    "ForestColumn",
+    "ForestPart",
+    "count_rows",
+    "find_parts",
+    "flatten_blocks",
+    "merge_one_hot",
+    "plan_columns",
+]
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,34 @@ class ForestColumn:
     part: int
     row: int | None
     column: int
+
+
+def flatten_blocks(header: Header, operands: Sequence[int]) -> list[int]:
+    """Return operands, of concatenated blocks the parts."""
+    flat: list[int] = []
+    pending = list(reversed(operands))
+    while pending:
+        operand = pending.pop()
+        op = header.ops[operand]
+        if isinstance(op, Concat):
+            pending += reversed(op.of)
+        else:
+            flat.append(operand)
+    return flat
+
+
+def find_parts(
+    header: Header, arrays: Mapping[str, np.ndarray], shapes: Sequence[Shape], index: int
+) -> list[ForestPart]:
+    """Return the blocks of which the columns of a forest, an operation, consist."""
+    parts = []
+    for operand in flatten_blocks(header, header.ops[index].of):
+        op = header.ops[operand]
+        if isinstance(op, OneHot):
+            parts.append(ForestPart(op.of[0], op.width, arrays[op.code_columns]))
+        else:
+            parts.append(ForestPart(operand, shapes[operand].width))
+    return parts
 
 
 def plan_columns(parts: Sequence[ForestPart], used: Sequence[int]) -> list[ForestColumn]:

@@ -18,12 +18,16 @@ from lockgate.models.packed.format.categorical import Category, OneHot
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.header import Header
 from lockgate.models.packed.format.linear import Linear, OneHotBlock
-from lockgate.models.packed.format.numeric import Concat, Date, Numbers
+from lockgate.models.packed.format.numeric import Date, Numbers
 from lockgate.models.packed.format.operation import POWERS_KEY, Shape
 from lockgate.models.packed.format.text import Text
 from lockgate.models.packed.runtime.comparison import prepare_forest
 from lockgate.models.packed.runtime.forest import MAX_TABLE_BYTES, CompiledForest
-from lockgate.models.packed.runtime.one_hot_masks import ForestPart
+from lockgate.models.packed.runtime.one_hot_masks import (
+    ForestPart,
+    find_parts,
+    flatten_blocks,
+)
 
 __all__ = ["Program", "reject_unpredicted"]
 
@@ -53,9 +57,14 @@ class Program:
         Where columns are computed.
     engine : Engine, optional
         A plugin's engine for trees.
+    outputs : sequence of int, optional
+        Operations whose results are returned, instead of label, score and margin: whatever
+        they give, and without a check of the row.
 
     Attributes
     ----------
+    outputs : list of int or None
+        Operations whose results are returned; None where the model has no score or margin.
     tolerance : float
         Largest difference from NumPy's predictions, relative to max(1, value).
 
@@ -68,6 +77,7 @@ class Program:
         shapes: Sequence[Shape],
         backend: Backend,
         engine: Engine | None = None,
+        outputs: Sequence[int] | None = None,
     ) -> None:
         self.header, self.arrays, self.backend = header, arrays, backend
         self.engine = engine
@@ -79,7 +89,11 @@ class Program:
         self._forests: dict[int, CompiledForest] = {}
         self._parts: dict[int, list[ForestPart]] = {}
         answers = header.answers
-        self.outputs = [answers.label, answers.score, answers.margin]
+        self.outputs: list[int | None] = [answers.label, answers.score, answers.margin]
+        self._finite, self._short = answers.finite, answers.short
+        self._checks_outputs = outputs is None
+        if outputs is not None:
+            self.outputs, self._finite, self._short = list(outputs), (), ()
         self._compile_forests(shapes)
         self.order = self._order_operations()
         self.operands = {index: self._operands(index) for index, _ in self.order}
@@ -101,9 +115,8 @@ class Program:
 
     def _order_operations(self) -> list[tuple[int, bool]]:
         """Return operations in order, each with whether one-hot columns stay indices."""
-        answers = self.header.answers
         required = {(index, False) for index in self.outputs if index is not None}
-        required |= {(index, False) for index in (*answers.finite, *answers.short)}
+        required |= {(index, False) for index in (*self._finite, *self._short)}
         for index in range(len(self.header.ops) - 1, -1, -1):
             for hot in (False, True):
                 if (index, hot) in required:
@@ -117,7 +130,7 @@ class Program:
             if isinstance(op, Forest) and index in reachable:
                 parts: list[ForestPart] = []
                 if self.engine is None and self.backend.name == "numpy":
-                    parts = [self._forest_part(of, shapes) for of in self._blocks(op.of)]
+                    parts = find_parts(self.header, self.arrays, shapes, index)
                 compiled = CompiledForest(op, self.arrays, self.backend, remaining_bytes, parts)
                 remaining_bytes -= getattr(compiled.engine, "bytes", 0)
                 self._forests[index] = compiled
@@ -130,32 +143,12 @@ class Program:
 
     def _reachable(self) -> set[int]:
         """Return the operations that the outputs and the checks need."""
-        answers = self.header.answers
         reachable = {index for index in self.outputs if index is not None}
-        reachable |= {*answers.finite, *answers.short}
+        reachable |= {*self._finite, *self._short}
         for index in range(len(self.header.ops) - 1, -1, -1):
             if index in reachable:
                 reachable.update(self.header.ops[index].of)
         return reachable
-
-    def _forest_part(self, operand: int, shapes: Sequence[Shape]) -> ForestPart:
-        op = self.header.ops[operand]
-        if isinstance(op, OneHot):
-            return ForestPart(op.of[0], op.width, self.arrays[op.code_columns])
-        return ForestPart(operand, shapes[operand].width)
-
-    def _blocks(self, operands: Sequence[int]) -> list[int]:
-        """Return operands, of concatenated blocks the parts."""
-        flat: list[int] = []
-        pending = list(reversed(operands))
-        while pending:
-            operand = pending.pop()
-            inner = self.header.ops[operand]
-            if isinstance(inner, Concat):
-                pending += reversed(inner.of)
-            else:
-                flat.append(operand)
-        return flat
 
     def _operands(self, index: int) -> list[tuple[int, bool]]:
         """Return an operation's operands, each with whether one-hot columns stay indices."""
@@ -166,7 +159,7 @@ class Program:
             return [(operand, False) for operand in op.of]
         return [
             (operand, isinstance(self.header.ops[operand], OneHot))
-            for operand in self._blocks(op.of)
+            for operand in flatten_blocks(self.header, op.of)
         ]
 
     @property
@@ -200,15 +193,17 @@ class Program:
 
     def _find_invalid(self, results: Mapping[tuple[int, bool], Array], rows: int) -> Array:
         """Return for each row whether an intermediate result or the prediction fails a check."""
-        xp, answers = self.backend.xp, self.header.answers
-        checked = [results[index, False] for index in answers.finite]
+        xp = self.backend.xp
+        if not self._checks_outputs:
+            return xp.zeros((1, rows), dtype=xp.bool)
+        checked = [results[index, False] for index in self._finite]
         checked += [results[output, False] for output in self.outputs if output is not None]
-        if xp is np and not answers.short and all(np.isfinite(array).all() for array in checked):
+        if xp is np and not self._short and all(np.isfinite(array).all() for array in checked):
             return np.zeros((1, rows), bool)
         invalid = xp.zeros((rows,), dtype=xp.bool)
         for array in checked:
             invalid = invalid | ~xp.all(xp.isfinite(array), axis=0)
-        for index in answers.short:
+        for index in self._short:
             invalid = invalid | xp.any(xp.abs(results[index, False]) > SHORT, axis=0)
         return xp.reshape(invalid, (1, -1))
 
@@ -235,10 +230,9 @@ class Program:
         ]
         plan = [(step, of, len(of)) for step, of in steps]
         ends = [None if index is None else slots[index, False] for index in self.outputs]
-        answers = self.header.answers
-        finite = [slots[index, False] for index in answers.finite]
-        finite += [end for end in ends if end is not None]
-        short = [slots[index, False] for index in answers.short]
+        finite = [slots[index, False] for index in self._finite]
+        finite += [end for end in ends if end is not None and self._checks_outputs]
+        short = [slots[index, False] for index in self._short]
 
         def run_row(cells: list[object]) -> list[Any]:
             results: list[Any] = []

@@ -86,6 +86,15 @@ class TreeWalk:
         self.back = self.asarray(np.argsort(order, kind="stable"))
         self.alive = [int((depth > level).sum()) for level in range(int(depth.max()))]
 
+    def unpack_nodes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the column, the largest code that goes left and the left child of each node."""
+        packed = np.asarray(self.packed_nodes)
+        return (
+            packed >> (CODE_BITS + NODE_BITS),
+            packed >> NODE_BITS & (1 << CODE_BITS) - 1,
+            packed & (1 << NODE_BITS) - 1,
+        )
+
     def _set_leaves(self, unpacked: UnpackedForest) -> None:
         forest, arrays = unpacked.forest, unpacked.arrays
         self.rows = self.asarray(unpacked.leaf_rows)
@@ -101,7 +110,7 @@ class TreeWalk:
                 self.asarray(np.flatnonzero(tree_outputs == k)) for k in range(forest.outputs)
             ]
 
-    def _widen_codes(self, codes: list[Array]) -> Array:
+    def widen_codes(self, codes: list[Array]) -> Array:
         """Return all columns of codes, the extra ones included, shape (columns, n)."""
         xp = self.xp
         columns = list(codes)
@@ -119,7 +128,7 @@ class TreeWalk:
     def sums(self, codes: list[Array], rows: int) -> Array:
         """Return the sums of leaves, shape (outputs, n)."""
         xp = self.xp
-        wide = self._widen_codes(codes)
+        wide = self.widen_codes(codes)
         if xp is np and rows:
             return self._sum_leaves(self._host_state(wide, rows), rows)
         flat = xp.reshape(wide, (-1,))

@@ -1,0 +1,1 @@
+"""Exact explanations of predictions: what each input column contributes."""

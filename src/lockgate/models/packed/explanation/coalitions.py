@@ -1,0 +1,53 @@
+"""Shapley values of a function of few players, by all of their coalitions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lockgate.models.packed.format.arithmetic import ordered_sum
+
+__all__ = ["MAX_PLAYERS", "coalition_bits", "shapley_values"]
+
+MAX_PLAYERS = 12
+"""Most players: 4,096 coalitions."""
+
+
+def coalition_bits(players: int) -> np.ndarray:
+    """Return which players are in each coalition, bool of shape (2 ** players, players)."""
+    return (np.arange(1 << players)[:, None] >> np.arange(players) & 1).astype(bool)
+
+
+def shapley_values(worth: np.ndarray) -> np.ndarray:
+    """Return Shapley values (Shapley, 1953).
+
+    Parameters
+    ----------
+    worth : ndarray of float, shape (2 ** players, ...)
+        What each coalition is worth, in the order of `coalition_bits`.
+
+    Returns
+    -------
+    ndarray of float, shape (players, ...)
+
+    Examples
+    --------
+    >>> shapley_values(np.array([0.0, 1.0, 2.0, 5.0])).tolist()
+    [2.0, 3.0]
+
+    """
+    players = len(worth).bit_length() - 1
+    bits = coalition_bits(players)
+    sizes = bits.sum(axis=1)
+    # of a coalition without the player: |S|! (n - |S| - 1)! / n!
+    shares = np.array(
+        [1.0 / (players * math.comb(players - 1, size)) for size in range(players)] or [0.0]
+    )
+    values = np.empty((players, *worth.shape[1:]))
+    for player in range(players):
+        without = np.flatnonzero(~bits[:, player])
+        gains = worth[without | 1 << player] - worth[without]
+        weights = shares[sizes[without]].reshape(-1, *[1] * (gains.ndim - 1))
+        values[player] = ordered_sum(weights * gains, np)
+    return values

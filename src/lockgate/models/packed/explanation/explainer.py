@@ -1,0 +1,314 @@
+"""Explains predictions of a packed model: a value for each input, exact and additive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from lockgate.errors import NotApplicable
+from lockgate.models.packed.explanation.additive_terms import (
+    Block,
+    Interaction,
+    Trees,
+    find_explained,
+    split_terms,
+)
+from lockgate.models.packed.explanation.coalitions import (
+    MAX_PLAYERS,
+    coalition_bits,
+    shapley_values,
+)
+from lockgate.models.packed.explanation.players import split_mask
+from lockgate.models.packed.explanation.tree_explainer import (
+    TreeExplainer,
+    find_forest_parts,
+    read_covers,
+)
+from lockgate.models.packed.format.arithmetic import ordered_sum
+from lockgate.models.packed.format.array_types import Cells
+from lockgate.models.packed.format.linear import TermCounts
+from lockgate.models.packed.runtime.blocks import take_cells
+from lockgate.models.packed.runtime.model import PackedModel
+
+__all__ = ["Against", "Explainer"]
+
+Against: TypeAlias = Literal["reference", "training"]
+"""What a prediction is compared with: one row, or the training rows that trees have counted."""
+
+MIXED_ROWS = 1 << 13
+"""Rows in which inputs come from a row or from the reference, computed together."""
+
+
+class Explainer:
+    """Explains a packed model's predictions.
+
+    The values of a row add up to what is explained, less the base value.
+
+    Parameters
+    ----------
+    model : PackedModel
+        The model.
+    reference : sequence of array or list
+        Cells of the reference row, as `read_columns` returns them for one row.
+    against : {"reference", "training"}
+        What predictions are compared with. Only sums of trees know their training rows.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Inputs, in the order of the values.
+    explained : str
+        What the values add up to: margin, score or value, or what stands before a link.
+    base : ndarray of float, shape (outputs,)
+        Value of the reference, or the mean over the training rows.
+    engines : list of str
+        How each sum of trees is explained.
+
+    Raises
+    ------
+    NotApplicable
+        If more inputs interact than can be told apart, or nothing is known of training rows.
+
+    """
+
+    def __init__(
+        self, model: PackedModel, reference: Sequence[Cells], against: Against = "reference"
+    ) -> None:
+        self.model, self.reference, self.against = model, list(reference), against
+        self.names = tuple(column.name for column in model.inputs)
+        header, arrays, shapes = model.header, model.arrays, model.shapes
+        if model.task in ("clustering", "anomaly"):
+            raise NotApplicable(f"predictions of task {model.task} have no explanation")
+        index, self.explained = find_explained(header)
+        terms = split_terms(header, arrays, shapes, index)
+        self.outputs = terms.outputs
+        self._blocks, self._interactions = terms.blocks, terms.interactions
+        self._check(terms.trees)
+        with np.errstate(all="ignore"):
+            forests = [
+                [block.operand for block in find_forest_parts(model, part)] for part in terms.trees
+            ]
+            needed = [block.operation for block in self._blocks]
+            for operands in forests:
+                needed += operands
+            self._program = model.compile_operations(needed)
+            self._read = self._program.row()
+            reference_row = [_first(column) for column in self.reference]
+            at_reference = self._read(reference_row)
+            self._references = at_reference[: len(self._blocks)]
+            self._trees, start = [], len(self._blocks)
+            for part, operands in zip(terms.trees, forests, strict=True):
+                end = start + len(operands)
+                explainer = TreeExplainer(
+                    model, part, at_reference[start:end], against, slice(start, end)
+                )
+                self._trees.append(explainer)
+                start = end
+            base = model.compile_operations([index]).row()(reference_row)[0]
+        self.base = np.asarray(base, dtype=float)
+        for explainer in self._trees:
+            self.base = self.base + explainer.base_change
+        self.engines = [explainer.engine.name for explainer in self._trees]
+        self._deltas = [
+            self._delta(block, reference)
+            for block, reference in zip(self._blocks, self._references, strict=True)
+        ]
+
+    def _check(self, trees: Sequence[Trees]) -> None:
+        for interaction in self._interactions:
+            players = split_mask(interaction.players)
+            if len(players) > MAX_PLAYERS:
+                names = ", ".join(self.names[k] for k in players[:3])
+                raise NotApplicable(
+                    f"{len(players)} inputs ({names}, ...) act together in this model, and "
+                    f"{MAX_PLAYERS} are the most that can be told apart exactly; models of trees, "
+                    "and linear models, are explained with any number of inputs"
+                )
+        if self.against == "training":
+            if self._blocks or self._interactions:
+                raise NotApplicable(
+                    "only sums of trees know how many training rows took which way; "
+                    "explain this model against its reference"
+                )
+            for part in trees:
+                if read_covers(self.model, part) is None:
+                    raise NotApplicable(
+                        "its trees do not say how many training rows took which way; "
+                        "pack the model again, or explain it against its reference"
+                    )
+
+    def _delta(self, block: Block, reference: Any) -> Any:
+        """Return what a block's values are compared with."""
+        if block.kind == "codes":
+            return block.weights - block.weights[reference]
+        if block.kind == "terms":
+            return reference.weighted(block.weights)[:, 0]
+        return np.asarray(reference, dtype=float)
+
+    def columns(self, cells: Sequence[Cells], rows: int) -> np.ndarray:
+        """Explain rows.
+
+        Parameters
+        ----------
+        cells : sequence
+            As `read_columns` returns them.
+        rows : int
+            Number of rows.
+
+        Returns
+        -------
+        ndarray of float, shape (rows, inputs, outputs)
+
+        """
+        step = self._program.chunk
+        parts = [
+            self._chunk([column[low : low + step] for column in cells], min(step, rows - low))
+            for low in range(0, rows, step)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.names), self.outputs))
+
+    def _chunk(self, cells: Sequence[Cells], rows: int) -> np.ndarray:
+        total = np.zeros((len(self.names), self.outputs, rows))
+        with np.errstate(all="ignore"):
+            *results, _ = self._program.columns(cells, rows)
+            for block, delta, result in zip(self._blocks, self._deltas, results, strict=False):
+                _add_block(total, block, delta, result)
+            values = np.ascontiguousarray(total.transpose(2, 0, 1))
+            for trees in self._trees:
+                values += trees.columns(results[trees.span], rows).reshape(values.shape)
+            for interaction in self._interactions:
+                self._add_interaction(values, interaction, cells, rows)
+        return values
+
+    def row(self) -> Callable[[list[Any]], list[float]]:
+        """Make the function from one row's cells to its values, for a single output.
+
+        The values are those of `columns`, to the bit.
+        """
+        if self.outputs != 1 or self._interactions:
+            return lambda cells: self.columns(_as_columns(cells), 1)[0, :, 0].tolist()
+        zeros = [0.0] * len(self.names)
+        plan = [
+            _row_block(number, block, delta)
+            for number, (block, delta) in enumerate(zip(self._blocks, self._deltas, strict=True))
+        ]
+        trees = [(explainer.row(), explainer.span) for explainer in self._trees]
+        read = self._read
+
+        def explain_row(cells: list[Any]) -> list[float]:
+            results = read(cells)
+            values = zeros.copy()
+            for add in plan:
+                add(values, results)
+            for explain, span in trees:
+                values = [a + b for a, b in zip(values, explain(*results[span]), strict=True)]
+            return values
+
+        return explain_row
+
+    def _add_interaction(
+        self, values: np.ndarray, interaction: Interaction, cells: Sequence[Cells], rows: int
+    ) -> None:
+        """Add what inputs contribute that act together, by all coalitions of them."""
+        players = split_mask(interaction.players)
+        bits = coalition_bits(len(players))
+        program = self.model.compile_operations(list(interaction.weights))
+        step = max(1, MIXED_ROWS // len(bits))
+        for low in range(0, rows, step):
+            count = min(step, rows - low)
+            mixed = _mix(cells, self.reference, players, bits, slice(low, low + count))
+            *results, _ = program.columns(mixed, count * len(bits))
+            worth = sum(
+                _weighted(result, weights)
+                for result, weights in zip(results, interaction.weights.values(), strict=True)
+            )
+            worth = np.reshape(worth, (self.outputs, count, len(bits)))
+            shares = shapley_values(worth.transpose(2, 1, 0))
+            values[low : low + count, list(players)] += shares.transpose(1, 0, 2)
+
+
+def _first(column: Cells) -> Any:
+    cell = column[0]
+    return cell.item() if isinstance(cell, np.generic) else cell
+
+
+def _as_columns(cells: Sequence[Any]) -> list[Any]:
+    return [[cell] if isinstance(cell, str) else np.array([cell]) for cell in cells]
+
+
+def _weighted(result: Any, weights: np.ndarray) -> np.ndarray:
+    """Return weighted sums, shape (outputs, n), of the columns that count."""
+    if isinstance(result, TermCounts):
+        return result.weighted(weights)
+    used = weights.any(axis=0)
+    return np.stack([ordered_sum(row[used, None] * result[used], np) for row in weights])
+
+
+def _mix(
+    cells: Sequence[Cells],
+    reference: Sequence[Cells],
+    players: Sequence[int],
+    bits: np.ndarray,
+    span: slice,
+) -> list[Any]:
+    """Return the cells of every coalition for each row: the row's, or the reference's."""
+    rows = np.repeat(np.arange(span.start, span.stop), len(bits))
+    mixed = []
+    for k, column in enumerate(cells):
+        if k not in players:
+            mixed.append(take_cells(reference[k], np.zeros(len(rows), np.int64)))
+            continue
+        present = np.tile(bits[:, players.index(k)], span.stop - span.start)
+        own = take_cells(column, rows)
+        if isinstance(own, np.ndarray):
+            mixed.append(np.where(present, own, reference[k][0]))
+        else:
+            pairs = zip(own, present.tolist(), strict=True)
+            mixed.append([text if is_present else reference[k][0] for text, is_present in pairs])
+    return mixed
+
+
+def _add_block(total: np.ndarray, block: Block, delta: Any, result: Any) -> None:
+    """Add a block's contributions to `total`, shape (inputs, outputs, n), column after column."""
+    if block.kind == "codes":
+        total[block.players[0]] += delta[result].T
+    elif block.kind == "terms":
+        total[block.players[0]] += result.weighted(block.weights) - delta[:, None]
+    else:
+        for k in np.flatnonzero(block.weights.any(axis=0)).tolist():
+            total[block.players[k]] += block.weights[:, k : k + 1] * (result[k] - delta[k])
+
+
+def _row_block(
+    number: int, block: Block, delta: Any
+) -> Callable[[list[float], Sequence[Any]], None]:
+    """Make the function that adds a block's contributions to one row's values."""
+    player = int(block.players[0])
+    if block.kind == "codes":
+        changes = delta[:, 0].tolist()
+
+        def add_code(values: list[float], results: Sequence[Any]) -> None:
+            values[player] += changes[results[number]]
+
+        return add_code
+    if block.kind == "terms":
+        weights, subtrahend = block.weights[0].tolist(), float(delta[0])
+
+        def add_terms(values: list[float], results: Sequence[Any]) -> None:
+            subtotal = 0.0
+            for k, value in results[number].pairs():
+                subtotal += weights[k] * value
+            values[player] += subtotal - subtrahend
+
+        return add_terms
+    used = np.flatnonzero(block.weights.any(axis=0)).tolist()
+    plan = [(k, int(block.players[k]), float(block.weights[0, k]), float(delta[k])) for k in used]
+
+    def add_numbers(values: list[float], results: Sequence[Any]) -> None:
+        block_values = results[number]
+        for k, input_number, weight, reference in plan:
+            values[input_number] += weight * (block_values[k] - reference)
+
+    return add_numbers
