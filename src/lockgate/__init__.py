@@ -9,6 +9,7 @@ from lockgate.contract.compression import CompressRequest
 from lockgate.contract.conversion import ConvertedModel, ConvertRequest, Engine
 from lockgate.contract.evaluation import EvaluateRequest, Metric, Plot, Report, Series, ValueMatrix
 from lockgate.contract.events import Alarm, Promotion, Registration, Rollback, StageEvent
+from lockgate.contract.explanation import Explanation
 from lockgate.contract.gates import BundleOrigin, EvaluatedBundle, GateResult, JudgeRequest
 from lockgate.contract.hooks import hookimpl
 from lockgate.contract.kinds import CONTRACT, KINDS, Kind
@@ -187,6 +188,7 @@ __all__ = [
     "EvaluateRequest",
     "EvaluatedBundle",
     "Evaluation",
+    "Explanation",
     "Fidelity",
     "FileResult",
     "Finding",

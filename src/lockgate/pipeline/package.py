@@ -24,6 +24,7 @@ from lockgate.models.bundle.manifest import CONTRACT, Hashes
 from lockgate.models.bundle.open import open_bundle
 from lockgate.models.bundle.open_format import model_of
 from lockgate.models.bundle.probes import probes_of
+from lockgate.models.bundle.reference_row import make_reference_row
 from lockgate.models.bundle.write import BundleContent, canonical, write_bundle
 from lockgate.pipeline.formats import open_finished
 from lockgate.pipeline.stage import Stage
@@ -70,6 +71,7 @@ def work(stage: Stage) -> dict[str, float]:
             model.classes,
             model.threshold,
             stage.sections.decision.value_matrix if model.task == "binary" else None,
+            make_reference_row(model_of(predictor).inputs, train.features),
             workspace.read_files(model),
             {
                 "reference.json": _build_reference(

@@ -89,7 +89,7 @@ def by_all_coalitions(
     model: PackedModel, rows: pd.DataFrame, reference: dict[str, Any]
 ) -> np.ndarray:
     """Return Shapley values by their definition, from predictions of mixed rows."""
-    explained, _ = find_explained(model.header)
+    explained, _ = find_explained(model.header, model.shapes)
     names = [column.name for column in model.inputs]
     players = range(len(names))
     values = []
@@ -179,7 +179,7 @@ def check(model: PackedModel, frame: pd.DataFrame) -> Explainer:
     cells, count = read_columns(model.inputs, rows)
     values = explainer.columns(cells, count)
     assert np.abs(values - by_all_coalitions(model, rows, reference)).max() <= 1e-9
-    explained, _ = find_explained(model.header)
+    explained, _ = find_explained(model.header, model.shapes)
     predicted = model.compute_operation(explained, cells, count).T
     assert np.abs(values.sum(axis=1) + explainer.base - predicted).max() <= 1e-12 * max(
         1, np.abs(predicted).max()

@@ -13,6 +13,7 @@ from lockgate.contract.regions import PredictionRegion
 from lockgate.contract.tables import Schema
 from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError
+from lockgate.models.bundle.reference_row import ReferenceRow
 
 __all__ = [
     "CONTRACT",
@@ -108,6 +109,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Plugin that opens the model.
     model : list of str
         Files that the format opens.
+    reference_row : dict
+        Cells that predictions are compared with when they are explained, by column: medians and
+        modes of the training rows, as JSON has them.
     files : dict of str to str
         sha256 of every file but this one.
     hashes : Hashes
@@ -129,6 +133,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quantile: float | None
     format: str
     model: list[str]
+    reference_row: ReferenceRow
     files: dict[str, str]
     hashes: Hashes
     environment: Environment

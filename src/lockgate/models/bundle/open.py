@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lockgate.contract.explanation import Against, Explanation
 from lockgate.contract.monitoring import ReferenceCounts
 from lockgate.contract.prediction import OpenRequest, Output, Predictor
 from lockgate.contract.regions import region_of_row
@@ -22,6 +23,7 @@ from lockgate.data.data_contract.rules import DataContract
 from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError, PluginFailed, UsageError
 from lockgate.models.bundle.environment import check_environment
+from lockgate.models.bundle.explain import Explainers
 from lockgate.models.bundle.manifest import (
     CONTRACT,
     MANIFEST,
@@ -167,6 +169,44 @@ class Bundle:
         if self.contract is None:
             return None
         return self.contract.select(tuple(c.name for c in self.manifest.schema.features))
+
+    def explain(
+        self, columns: Columns, *, against: Against | Mapping[str, object] = "reference"
+    ) -> Explanation:
+        """Explain predictions: what each input column contributes to them.
+
+        Contributions are exact Shapley values. Packed models of trees, and linear ones, may have
+        any number of inputs, others 12.
+
+        Parameters
+        ----------
+        columns : DataFrame or columns of equal length
+            The rows, as for `predict`.
+        against : {"reference", "training"} or mapping of str to object
+            What predictions are compared with: the manifest's reference row (medians and most
+            frequent values of the training rows); the training rows, for sums of trees; or any
+            row, with cells of the reference row in columns that it leaves out.
+
+        Raises
+        ------
+        NotApplicable
+            If the model cannot be explained, with the reason.
+        SchemaViolation
+            If the rows or the reference row do not fit the model.
+        UsageError
+            If `against` is something else.
+
+        """
+        names = [column.name for column in model_of(self.predictor).inputs]
+        rows: Any = select_of_array(names, self.manifest.array_columns, columns)
+        return self.explainers.explain(rows, self.predict(rows), against)
+
+    @functools.cached_property
+    def explainers(self) -> Explainers:
+        """What explains the model's predictions; each is made when it is first needed."""
+        return Explainers(
+            model_of(self.predictor), self.manifest.reference_row, self.manifest.schema.targets
+        )
 
     def predict_one(self, row: Mapping[str, object]) -> RowPrediction:
         """Predict one row given as a mapping of column to value, None for a missing value.

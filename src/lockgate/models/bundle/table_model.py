@@ -10,6 +10,7 @@ import numpy as np
 
 from lockgate.contract.prediction import OpenRequest, Output, Predictor
 from lockgate.contract.recipes import TWO_CLASSES
+from lockgate.data.columns.cell_values import UNKNOWN
 from lockgate.data.columns.dates import MISSING_DATE
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.columns.parsing import read_columns
@@ -18,10 +19,7 @@ from lockgate.errors import NotCovered, PluginFailed, SchemaViolation, UsageErro
 from lockgate.models.packed.runtime.blocks import join_cells, take_cells
 from lockgate.models.packed.runtime.predictions import RowPrediction
 
-__all__ = ["UNKNOWN", "TableModel"]
-
-UNKNOWN = "(unknown)"
-"""Text of a category that training did not have."""
+__all__ = ["TableModel"]
 
 
 class TableModel:

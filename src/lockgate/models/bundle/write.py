@@ -15,6 +15,7 @@ from lockgate.contract.tables import Schema
 from lockgate.data.io.atomic import replace_directory
 from lockgate.data.io.digests import sha256_file, sha256_text
 from lockgate.models.bundle.manifest import MANIFEST, SCHEMA_VERSION, Environment, Hashes, Manifest
+from lockgate.models.bundle.reference_row import ReferenceRow
 
 __all__ = ["BundleContent", "canonical", "write_bundle"]
 
@@ -35,6 +36,8 @@ class BundleContent:
         Score from which the second of two classes is predicted.
     value_matrix : ValueMatrix or None
         Value of each outcome of a decision.
+    reference_row : dict
+        Cells that predictions are compared with when they are explained, by column.
     model : mapping of str to bytes
         Files of the model by their name in the bundle.
     documents : mapping of str to object
@@ -57,6 +60,7 @@ class BundleContent:
     classes: tuple[Any, ...]
     threshold: float | None
     value_matrix: ValueMatrix | None
+    reference_row: ReferenceRow
     model: Mapping[str, bytes]
     documents: Mapping[str, Any]
     hashes: Hashes
@@ -88,6 +92,7 @@ def write_bundle(target: Path, content: BundleContent) -> str:
             content.quantile,
             content.format,
             sorted(content.model),
+            content.reference_row,
             files,
             content.hashes,
             content.environment,

@@ -28,6 +28,7 @@ from lockgate.models.bundle.manifest import CONTRACT, MANIFEST, Hashes
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.models.bundle.open_format import model_of, open_model
 from lockgate.models.bundle.probes import probes_of
+from lockgate.models.bundle.reference_row import make_reference_row
 from lockgate.models.bundle.write import BundleContent, write_bundle
 from lockgate.models.packing.card import render_card
 from lockgate.models.packing.model_files import format_host, save
@@ -130,6 +131,7 @@ def assemble(
             classes,
             score_threshold,
             None,
+            make_reference_row(model.inputs, features),
             written.files,
             {
                 "reference.json": msgspec.to_builtins(reference),

@@ -93,15 +93,19 @@ class Terms:
     interactions: tuple[Interaction, ...]
 
 
-def find_explained(header: Header) -> tuple[int, str]:
+def find_explained(header: Header, shapes: Sequence[Shape]) -> tuple[int, str]:
     """Return the operation that is explained, and its name.
 
-    That is the margin, or the score of a model without one, or the value of a regression;
-    behind a link function or a calibration, which are not additive, what stands before them.
+    That is the margin, or the score of a model without one for each class, or the value of a
+    regression; behind a link function or a calibration, which are not additive, what stands
+    before them.
     """
     answers = header.answers
     index, name = answers.label, "value"
-    if answers.margin is not None:
+    expected = len(header.classes) if len(header.classes) > 2 else 1
+    if answers.margin is not None and (
+        answers.score is None or shapes[answers.margin].width == expected
+    ):
         index, name = answers.margin, "margin"
     elif answers.score is not None:
         index, name = answers.score, "score"
@@ -121,7 +125,7 @@ def split_terms(
 ) -> Terms:
     """Split the numbers of an operation into terms.
 
-    Constants are left out: they are no input's contribution.
+    Constants are left out: no input contributes them.
 
     Parameters
     ----------

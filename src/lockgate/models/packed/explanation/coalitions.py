@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from lockgate.models.packed.format.arithmetic import ordered_sum
+from lockgate.models.packed.format.array_types import Cells
+from lockgate.models.packed.runtime.blocks import take_cells
 
-__all__ = ["MAX_PLAYERS", "coalition_bits", "shapley_values"]
+__all__ = ["MAX_PLAYERS", "coalition_bits", "mix_cells", "shapley_values"]
 
 MAX_PLAYERS = 12
 """Most players: 4,096 coalitions."""
@@ -51,3 +55,35 @@ def shapley_values(worth: np.ndarray) -> np.ndarray:
         weights = shares[sizes[without]].reshape(-1, *[1] * (gains.ndim - 1))
         values[player] = ordered_sum(weights * gains, np)
     return values
+
+
+def mix_cells(
+    cells: Sequence[Cells], reference: Sequence[Cells], players: Sequence[int], span: slice
+) -> list[Any]:
+    """Return the cells of every coalition for each row: the row's, or the reference's.
+
+    Parameters
+    ----------
+    cells, reference : sequence
+        As `read_columns` returns them, of rows and of the reference row.
+    players : sequence of int
+        Inputs that form coalitions; the others have the reference's cells.
+    span : slice
+        The rows.
+
+    """
+    bits = coalition_bits(len(players))
+    rows = np.repeat(np.arange(span.start, span.stop), len(bits))
+    mixed = []
+    for k, column in enumerate(cells):
+        if k not in players:
+            mixed.append(take_cells(reference[k], np.zeros(len(rows), np.int64)))
+            continue
+        present = np.tile(bits[:, players.index(k)], span.stop - span.start)
+        row_cells = take_cells(column, rows)
+        if isinstance(row_cells, np.ndarray):
+            mixed.append(np.where(present, row_cells, reference[k][0]))
+        else:
+            pairs = zip(row_cells, present.tolist(), strict=True)
+            mixed.append([text if is_present else reference[k][0] for text, is_present in pairs])
+    return mixed

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from lockgate.contract.explanation import Against
 from lockgate.errors import NotApplicable
 from lockgate.models.packed.explanation.additive_terms import (
     Block,
@@ -17,7 +18,7 @@ from lockgate.models.packed.explanation.additive_terms import (
 )
 from lockgate.models.packed.explanation.coalitions import (
     MAX_PLAYERS,
-    coalition_bits,
+    mix_cells,
     shapley_values,
 )
 from lockgate.models.packed.explanation.players import split_mask
@@ -29,13 +30,9 @@ from lockgate.models.packed.explanation.tree_explainer import (
 from lockgate.models.packed.format.arithmetic import ordered_sum
 from lockgate.models.packed.format.array_types import Cells
 from lockgate.models.packed.format.linear import TermCounts
-from lockgate.models.packed.runtime.blocks import take_cells
 from lockgate.models.packed.runtime.model import PackedModel
 
-__all__ = ["Against", "Explainer"]
-
-Against: TypeAlias = Literal["reference", "training"]
-"""What a prediction is compared with: one row, or the training rows that trees have counted."""
+__all__ = ["Explainer"]
 
 MIXED_ROWS = 1 << 13
 """Rows in which inputs come from a row or from the reference, computed together."""
@@ -81,7 +78,7 @@ class Explainer:
         header, arrays, shapes = model.header, model.arrays, model.shapes
         if model.task in ("clustering", "anomaly"):
             raise NotApplicable(f"predictions of task {model.task} have no explanation")
-        index, self.explained = find_explained(header)
+        index, self.explained = find_explained(header, shapes)
         terms = split_terms(header, arrays, shapes, index)
         self.outputs = terms.outputs
         self._blocks, self._interactions = terms.blocks, terms.interactions
@@ -117,6 +114,12 @@ class Explainer:
         ]
 
     def _check(self, trees: Sequence[Trees]) -> None:
+        classes = len(self.model.classes)
+        if classes > 2 and self.outputs != classes:
+            raise NotApplicable(
+                f"this model has {self.outputs} margins of pairs of its {classes} classes, and no "
+                "number of each class that could be explained"
+            )
         for interaction in self._interactions:
             players = split_mask(interaction.players)
             if len(players) > MAX_PLAYERS:
@@ -213,18 +216,18 @@ class Explainer:
     ) -> None:
         """Add what inputs contribute that act together, by all coalitions of them."""
         players = split_mask(interaction.players)
-        bits = coalition_bits(len(players))
+        coalitions = 1 << len(players)
         program = self.model.compile_operations(list(interaction.weights))
-        step = max(1, MIXED_ROWS // len(bits))
+        step = max(1, MIXED_ROWS // coalitions)
         for low in range(0, rows, step):
             count = min(step, rows - low)
-            mixed = _mix(cells, self.reference, players, bits, slice(low, low + count))
-            *results, _ = program.columns(mixed, count * len(bits))
+            mixed = mix_cells(cells, self.reference, players, slice(low, low + count))
+            *results, _ = program.columns(mixed, count * coalitions)
             worth = sum(
                 _weighted(result, weights)
                 for result, weights in zip(results, interaction.weights.values(), strict=True)
             )
-            worth = np.reshape(worth, (self.outputs, count, len(bits)))
+            worth = np.reshape(worth, (self.outputs, count, coalitions))
             shares = shapley_values(worth.transpose(2, 1, 0))
             values[low : low + count, list(players)] += shares.transpose(1, 0, 2)
 
@@ -244,30 +247,6 @@ def _weighted(result: Any, weights: np.ndarray) -> np.ndarray:
         return result.weighted(weights)
     used = weights.any(axis=0)
     return np.stack([ordered_sum(row[used, None] * result[used], np) for row in weights])
-
-
-def _mix(
-    cells: Sequence[Cells],
-    reference: Sequence[Cells],
-    players: Sequence[int],
-    bits: np.ndarray,
-    span: slice,
-) -> list[Any]:
-    """Return the cells of every coalition for each row: the row's, or the reference's."""
-    rows = np.repeat(np.arange(span.start, span.stop), len(bits))
-    mixed = []
-    for k, column in enumerate(cells):
-        if k not in players:
-            mixed.append(take_cells(reference[k], np.zeros(len(rows), np.int64)))
-            continue
-        present = np.tile(bits[:, players.index(k)], span.stop - span.start)
-        own = take_cells(column, rows)
-        if isinstance(own, np.ndarray):
-            mixed.append(np.where(present, own, reference[k][0]))
-        else:
-            pairs = zip(own, present.tolist(), strict=True)
-            mixed.append([text if is_present else reference[k][0] for text, is_present in pairs])
-    return mixed
 
 
 def _add_block(total: np.ndarray, block: Block, delta: Any, result: Any) -> None:

@@ -61,15 +61,15 @@ class ReferenceWalk:
         # inputs that the forest compares, numbered anew: a bit each, 64 in a word
         node_player = players[unpacked.feature]
         self.players, numbers = np.unique(node_player, return_inverse=True)
-        self.words = max(1, -(-len(self.players) // 64))
-        self.bits = np.zeros((self.words, len(unpacked.nodes.leaf)), np.uint64)
+        self.word_count = max(1, -(-len(self.players) // 64))
+        self.bits = np.zeros((self.word_count, len(unpacked.nodes.leaf)), np.uint64)
         shifted = np.uint64(1) << (numbers % 64).astype(np.uint64)
         self.bits[numbers // 64, unpacked.nodes.inner] = shifted
-        most = len(self.players) + 1
-        self.gain = np.zeros((most, most))
-        self.loss = np.zeros((most, most))
-        for p in range(most):
-            for q in range(most - p):
+        limit = len(self.players) + 1
+        self.gain = np.zeros((limit, limit))
+        self.loss = np.zeros((limit, limit))
+        for p in range(limit):
+            for q in range(limit - p):
                 if p:
                     self.gain[p, q] = 1 / (p * math.comb(p + q, p))
                 if q:
@@ -94,39 +94,48 @@ class ReferenceWalk:
         flat = wide.ravel()
         node = np.tile(np.arange(self.trees), rows)
         row = np.repeat(np.arange(rows), self.trees)
-        own, other = ([np.zeros(len(node), np.uint64) for _ in range(self.words)] for _ in range(2))
+        row_mask, reference_mask = (
+            [np.zeros(len(node), np.uint64) for _ in range(self.word_count)] for _ in range(2)
+        )
         for _ in range(self.depth):
             right = flat.take(self.column.take(node) * rows + row) > self.limit.take(node)
             reference_right = self.reference_right.take(node)
             left = self.left.take(node)
             differ = np.flatnonzero(right != reference_right)
             bits = [bit.take(node.take(differ)) for bit in self.bits]
-            is_own, is_other = _shares_bit(own, bits, differ), _shares_bit(other, bits, differ)
-            with_reference = differ[is_other]
-            fork = ~(is_own | is_other)
+            in_row_mask, in_reference_mask = (
+                _shares_bit(row_mask, bits, differ),
+                _shares_bit(reference_mask, bits, differ),
+            )
+            with_reference = differ[in_reference_mask]
+            fork = ~(in_row_mask | in_reference_mask)
             forked = differ[fork]
             right[with_reference] = reference_right[with_reference]
             node = np.concatenate([left + right, left[forked] + reference_right[forked]])
             row = np.concatenate([row, row[forked]])
             for k, bit in enumerate(bits):
-                own_before = own[k][forked]
-                own[k][forked] |= bit[fork]
-                own[k] = np.concatenate([own[k], own_before])
-                other[k] = np.concatenate([other[k], other[k][forked] | bit[fork]])
-        return self._add_leaves(node, row, rows, self._unpack(own), self._unpack(other))
+                row_mask_before = row_mask[k][forked]
+                row_mask[k][forked] |= bit[fork]
+                row_mask[k] = np.concatenate([row_mask[k], row_mask_before])
+                reference_mask[k] = np.concatenate(
+                    [reference_mask[k], reference_mask[k][forked] | bit[fork]]
+                )
+        return self._add_leaves(
+            node, row, rows, self._unpack(row_mask), self._unpack(reference_mask)
+        )
 
     def _add_leaves(
         self,
         leaf: np.ndarray,
         row: np.ndarray,
         rows: int,
-        own: np.ndarray,
-        other: np.ndarray,
+        row_mask: np.ndarray,
+        reference_mask: np.ndarray,
     ) -> np.ndarray:
         """Add what leaves give to the inputs of the row, and take from those of the reference."""
         total = np.zeros((rows, self.inputs, self.values.shape[1]))
-        p, q = own.sum(axis=1), other.sum(axis=1)
-        for bits, share in ((own, self.gain[p, q]), (other, -self.loss[p, q])):
+        p, q = row_mask.sum(axis=1), reference_mask.sum(axis=1)
+        for bits, share in ((row_mask, self.gain[p, q]), (reference_mask, -self.loss[p, q])):
             state, number = np.nonzero(bits)
             target = row[state] * self.inputs + self.players[number]
             for output in range(self.values.shape[1]):
@@ -138,18 +147,18 @@ class ReferenceWalk:
                 total[:, :, output] += added.reshape(rows, self.inputs)
         return total
 
-    def _unpack(self, words: Sequence[np.ndarray]) -> np.ndarray:
+    def _unpack(self, masks: Sequence[np.ndarray]) -> np.ndarray:
         """Return bits as bools, shape (states, inputs compared)."""
-        raw = np.stack(words, axis=1).astype("<u8").view(np.uint8)
+        raw = np.stack(masks, axis=1).astype("<u8").view(np.uint8)
         bits = np.unpackbits(raw, axis=1, bitorder="little", count=len(self.players))
         return np.asarray(bits.view(bool))
 
 
 def _shares_bit(
-    words: Sequence[np.ndarray], bits: Sequence[np.ndarray], states: np.ndarray
+    masks: Sequence[np.ndarray], bits: Sequence[np.ndarray], states: np.ndarray
 ) -> np.ndarray:
     """Return for each of these states whether it has a bit."""
-    common = words[0].take(states) & bits[0]
-    for word, bit in zip(words[1:], bits[1:], strict=True):
+    common = masks[0].take(states) & bits[0]
+    for word, bit in zip(masks[1:], bits[1:], strict=True):
         common |= word.take(states) & bit
     return np.asarray(common != 0)

@@ -1,0 +1,168 @@
+"""Explains a bundle's predictions, whatever its format."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from lockgate.contract.explanation import Against, Explanation
+from lockgate.contract.prediction import Output
+from lockgate.data.columns.cell_values import cell_values
+from lockgate.data.columns.parsing import read_columns
+from lockgate.errors import SchemaViolation, UsageError
+from lockgate.models.bundle.open_format import Model
+from lockgate.models.bundle.reference_row import ReferenceRow
+from lockgate.models.bundle.table_explainer import TableExplainer
+from lockgate.models.bundle.table_model import TableModel
+from lockgate.models.packed.explanation.explainer import Explainer
+
+__all__ = ["Explainers", "RowExplainer"]
+
+
+class RowExplainer(Protocol):
+    """What explains rows: `Explainer` of packed models, `TableExplainer` of others."""
+
+    explained: str
+    base: np.ndarray
+
+    def columns(self, cells: Sequence[Any], rows: int) -> np.ndarray:
+        """Explain rows, as shape (rows, inputs, outputs)."""
+
+    def row(self) -> Callable[[list[Any]], list[float]]:
+        """Make the function from one row's cells to its values, for a single output."""
+
+
+class Explainers:
+    """Explains the predictions of a model against one row or another.
+
+    Parameters
+    ----------
+    model : PackedModel or TableModel
+        The model.
+    reference_row : mapping of str to object
+        Cells of its reference row by column.
+    targets : sequence of str
+        What it predicts.
+
+    """
+
+    def __init__(
+        self, model: Model, reference_row: ReferenceRow, targets: Sequence[str] = ()
+    ) -> None:
+        self.model, self.targets = model, tuple(targets)
+        self.reference_row = {
+            column.name: reference_row.get(column.name) for column in model.inputs
+        }
+        self._lock = threading.Lock()
+        self._made: dict[str, RowExplainer] = {}
+
+    def is_made(self, against: Against = "reference") -> bool:
+        """Return whether `find` returns at once; tables of many trees take a second or two."""
+        return against in self._made
+
+    def find(self, against: Against = "reference") -> RowExplainer:
+        """Return what explains predictions against the reference row, or the training rows.
+
+        Raises
+        ------
+        NotApplicable
+            If the model cannot be explained.
+        UsageError
+            If `against` is unknown.
+
+        """
+        if against not in ("reference", "training"):
+            raise UsageError(f"against is {against!r}; expected reference, training, or a row")
+        with self._lock:
+            if against not in self._made:
+                self._made[against] = self._make(self.reference_row, against)
+            return self._made[against]
+
+    def _make(self, reference_row: ReferenceRow, against: Against) -> RowExplainer:
+        try:
+            cells, _ = read_columns(self.model.inputs, [reference_row])
+        except SchemaViolation as error:
+            problems = [problem.replace(" in row 0", "") for problem in error.problems]
+            raise SchemaViolation([f"the reference row: {p}" for p in problems]) from None
+        if isinstance(self.model, TableModel):
+            return TableExplainer(self.model, cells, against)
+        return Explainer(self.model, cells, against)
+
+    def _complete(self, row: Mapping[str, Any]) -> ReferenceRow:
+        """Return a reference row that names some columns, with typical cells in the others."""
+        unknown = sorted(set(map(str, row)) - set(self.reference_row))
+        if unknown:
+            raise UsageError(
+                f"the reference row has {', '.join(unknown[:5])}, which the model does not take; "
+                f"expected some of {', '.join(list(self.reference_row)[:10])}"
+            )
+        return {**self.reference_row, **row}
+
+    def explain(
+        self, columns: Any, predicted: Output, against: Against | Mapping[str, object]
+    ) -> Explanation:
+        """Explain rows that were predicted.
+
+        Parameters
+        ----------
+        columns : object
+            The rows, as the model takes them.
+        predicted : Output
+            Their predictions.
+        against : {"reference", "training"} or mapping of str to object
+            What they are compared with.
+
+        Raises
+        ------
+        NotApplicable
+            If the model cannot be explained.
+        SchemaViolation
+            If the model does not take the rows, or the reference row.
+        UsageError
+            If `against` is something else.
+
+        """
+        reference: ReferenceRow | None = None
+        if isinstance(against, Mapping):
+            reference = self._complete(against)
+            explainer = self._make(reference, "reference")
+        else:
+            explainer = self.find(against)
+            reference = self.reference_row if against == "reference" else None
+        cells, rows = read_columns(self.model.inputs, columns)
+        values = explainer.columns(cells, rows)
+        if not np.isfinite(values).all():
+            row = int(np.flatnonzero(~np.isfinite(values).all(axis=(1, 2)))[0])
+            raise SchemaViolation(
+                [f"row {row} cannot be explained: mixed with the reference, it has no prediction"]
+            )
+        return Explanation(
+            tuple(column.name for column in self.model.inputs),
+            values,
+            explainer.base,
+            explainer.explained,
+            self.outputs,
+            self.chosen_outputs(predicted.label),
+            {
+                column.name: cell_values(column, column_cells)
+                for column, column_cells in zip(self.model.inputs, cells, strict=True)
+            },
+            reference,
+        )
+
+    @property
+    def outputs(self) -> tuple[Any, ...]:
+        """What is explained of each row: several classes or targets, or a single output."""
+        if len(self.model.classes) > 2:
+            return tuple(self.model.classes)
+        return self.targets if self.model.task == "multioutput" else ("",)
+
+    def chosen_outputs(self, labels: np.ndarray) -> np.ndarray:
+        """Return the output that explains each row: of several classes the predicted one."""
+        if len(self.model.classes) <= 2:
+            return np.zeros(len(labels), np.int64)
+        numbers = {label: k for k, label in enumerate(self.model.classes)}
+        return np.array([numbers[label] for label in labels.tolist()], np.int64)
