@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from lockgate.data.io.atomic import write_file
 from lockgate.errors import DataError, PluginFailed, UsageError
 from lockgate.models.bundle.open import Bundle
 
-__all__ = ["Job", "describe_job", "lock_parts", "parts_folder", "rejected_file"]
+__all__ = ["Job", "describe_job", "join_rejected", "lock_parts", "parts_folder", "rejected_file"]
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -33,6 +34,7 @@ class Job(msgspec.Struct, frozen=True):
     rows: int
     engine: str
     contract: str
+    reasons: str
 
 
 def parts_folder(target: Path) -> Path:
@@ -52,6 +54,7 @@ def describe_job(
     part_rows: int,
     engine: str | Engine | None,
     contract: str,
+    reasons: str,
 ) -> Job:
     """Describe a run; parts of one with the same description may be reused."""
     if not source.is_file():
@@ -74,6 +77,7 @@ def describe_job(
         # parts of a plugin's engine are not reused: its name does not say what computed them
         uuid.uuid4().hex if isinstance(engine, Engine) else "",
         contract,
+        reasons,
     )
 
 
@@ -118,3 +122,23 @@ def lock_parts(target: Path, job: Job, *, force: bool) -> Iterator[Path]:
             raise
         finally:
             Path(lock.name).unlink()
+
+
+def join_rejected(parts: Sequence[Path], target: Path) -> tuple[Path | None, int]:
+    """Write the rejected rows of all parts to one file; no file if there are none."""
+    path = rejected_file(target)
+    temporary_path = path.with_name(f".{path.name}.new")
+    count = 0
+    with temporary_path.open("wb") as file:
+        for part in parts:
+            raw = part.with_suffix(".rejected").read_bytes()
+            count += raw.count(b"\n")
+            file.write(raw)
+        file.flush()
+        os.fsync(file.fileno())
+    if count:
+        temporary_path.replace(path)
+        return path, count
+    temporary_path.unlink()
+    path.unlink(missing_ok=True)
+    return None, 0

@@ -7,7 +7,6 @@ import functools
 import itertools
 import json
 import operator
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,8 +19,10 @@ import pyarrow as pa
 from lockgate.batch.contract_check import ContractChecker
 from lockgate.batch.date_order import DateOrderChecker
 from lockgate.batch.output_files import OUTPUTS, merge_parts, write_part
-from lockgate.batch.parts import describe_job, lock_parts, rejected_file
+from lockgate.batch.parts import describe_job, join_rejected, lock_parts
+from lockgate.batch.reasons import Reasons
 from lockgate.contract.conversion import Engine
+from lockgate.contract.explanation import Against
 from lockgate.contract.prediction import value_columns
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.rejections import RejectedRows
@@ -88,6 +89,8 @@ def predict_file(
     threads: int = 1,
     engine: str | Engine | None = None,
     contract: str = "enforce",
+    explain: int = 0,
+    against: Against = "reference",
     part_rows: int = PART_ROWS,
     force: bool = False,
     on_progress: Callable[[int], object] = int,
@@ -116,6 +119,11 @@ def predict_file(
         What happens to rows that violate the data contract of the bundle, if it has one:
         they are rejected, or predicted and reported, or not checked. With "enforce" nothing is
         written if more cells of a column are missing than the contract allows.
+    explain : int
+        Columns of each row that are written as reasons, with what they contribute: see
+        `Bundle.explain`.
+    against : {"reference", "training"}
+        What predictions are compared with where they are explained.
     part_rows : int
         Rows of a part, at least 1.
     force : bool
@@ -134,6 +142,8 @@ def predict_file(
         If the bundle's format predicts no files.
     DataError
         If the source cannot be read.
+    NotApplicable
+        If predictions are to be explained, and the model has no explanations.
     SchemaViolation
         If more cells of a column are missing than the data contract allows, or dates are in
         the other order than the model's.
@@ -158,6 +168,8 @@ def predict_file(
         )
     targets = bundle.targets if bundle.manifest.task == "multioutput" else ()
     _check_kept_columns(keep, model.classes, targets)
+    reasons = Reasons.of(bundle, explain, against)
+    reasons.check_kept_columns(keep)
     checker = ContractChecker(bundle.input_contract, contract, model.inputs)
     read_file = functools.partial(
         read_chunks, source, model.inputs, keep, part_rows, bundle.manifest.schema.csv
@@ -177,7 +189,7 @@ def predict_file(
     compared: list[Comparison] = []
     if isinstance(engine, Engine):
         options["on_compared"] = compared.append
-    job = describe_job(bundle, source, keep, part_rows, engine, contract)
+    job = describe_job(bundle, source, keep, part_rows, engine, contract, reasons.description)
     with lock_parts(target, job, force=force) as folder:
         parts, resumed = [], 0
         for index, chunk in enumerate(itertools.chain([first_chunk], chunks)):
@@ -185,14 +197,16 @@ def predict_file(
             if part.exists():
                 resumed += chunk.count
             else:
-                _write_predictions(model, bundle.manifest, chunk, keep, options, part, check)
+                _write_predictions(
+                    model, bundle.manifest, chunk, keep, options, part, check, reasons
+                )
                 if isinstance(engine, Engine):
                     options["compare_rows"] = COMPARED_LATER
             parts.append(part)
             on_progress(chunk.count)
         violations = checker.judge(parts, folder)
         # rejected rows first: if the output file exists, the run is complete
-        rejected, refused = _join_rejected(parts, target)
+        rejected, refused = join_rejected(parts, target)
         answered = merge_parts(parts, target)
         filled = sum((_read_filled(part) for part in parts), FilledCells())
         shutil.rmtree(folder)
@@ -241,6 +255,7 @@ def _write_predictions(
     options: dict[str, Any],
     part: Path,
     check: Callable[[Chunk, Path, RejectedRows], None],
+    explain: Reasons,
 ) -> None:
     """Write a part; its rejected rows first, so that an existing part is complete."""
     rejected = RejectedRows()
@@ -265,7 +280,8 @@ def _write_predictions(
     kept_columns = {name: _select_column(chunk.columns, name, accepted) for name in keep}
     columns = output.columns(model.classes, manifest.schema.targets)
     predictions = {name: column[accepted] for name, column in columns.items()}
-    write_part(part, {"row": chunk.numbers[accepted], **kept_columns, **predictions})
+    explained = explain.columns(rejected.cells, np.flatnonzero(accepted), output.label)
+    write_part(part, {"row": chunk.numbers[accepted], **kept_columns, **predictions, **explained})
 
 
 def _read_filled(part: Path) -> FilledCells:
@@ -286,23 +302,3 @@ def _select_column(
         values = columns[name]
         values = values if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values)
     return values.filter(pa.array(accepted))
-
-
-def _join_rejected(parts: Sequence[Path], target: Path) -> tuple[Path | None, int]:
-    """Write the rejected rows of all parts to one file; no file if there are none."""
-    path = rejected_file(target)
-    temporary_path = path.with_name(f".{path.name}.new")
-    count = 0
-    with temporary_path.open("wb") as file:
-        for part in parts:
-            raw = part.with_suffix(".rejected").read_bytes()
-            count += raw.count(b"\n")
-            file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    if count:
-        temporary_path.replace(path)
-        return path, count
-    temporary_path.unlink()
-    path.unlink(missing_ok=True)
-    return None, 0

@@ -57,6 +57,8 @@ class Explanation:
         a link function or a calibration, e.g. ``value before exp``.
     outputs : tuple
         Classes of several, or targets of several; a single empty text otherwise.
+    classes : bool
+        Whether outputs are classes.
     chosen : ndarray of int, shape (n,)
         Output of each row that is explained unless another is requested: the predicted class.
     cells : mapping of str to sequence
@@ -71,6 +73,7 @@ class Explanation:
     base: np.ndarray
     explained: str
     outputs: tuple[Any, ...]
+    classes: bool
     chosen: np.ndarray
     cells: Mapping[str, Sequence[Any]]
     reference: Mapping[str, Any] | None
@@ -103,6 +106,25 @@ class Explanation:
             )
             for k in largest(contributions, limit)
         ]
+
+    def document(self, row: int = 0, limit: int = 3) -> dict[str, Any]:
+        """Return the reasons of a row as plain data, as servers send them.
+
+        Of several targets it has the reasons of each, by name.
+        """
+        several = len(self.outputs) > 1
+        if several and not self.classes:
+            return {name: self._plain(row, limit, name) for name in self.outputs}
+        chosen = self.outputs[int(self.chosen[row])]
+        return self._plain(row, limit, chosen) | ({"class": chosen} if several else {})
+
+    def _plain(self, row: int, limit: int, output: object) -> dict[str, Any]:
+        return {
+            "explained": self.explained,
+            "base": float(self.base[self.outputs.index(output)]),
+            "against": "training" if self.reference is None else "reference",
+            "reasons": [reason._asdict() for reason in self.reasons(row, limit, output)],
+        }
 
     def contributions(self) -> np.ndarray:
         """Return the contributions to the output that each row is explained by.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import click
 from tqdm import tqdm
@@ -18,6 +19,7 @@ __all__ = ["command"]
     epilog=examples("""
         lockgate predict bundle march.parquet predictions.parquet
         lockgate predict bundle customers.csv predictions.csv --keep customer_id
+        lockgate predict bundle customers.csv predictions.csv --explain 3
     """),
 )
 @click.argument("bundle", type=click.Path(file_okay=False, path_type=Path))
@@ -48,6 +50,21 @@ __all__ = ["command"]
     help="Rows that violate the bundle's data contract: reject, report, or do not check.",
     show_default=True,
 )
+@click.option(
+    "--explain",
+    default=0,
+    type=click.IntRange(0),
+    metavar="N",
+    help="Write the N columns of each row that contribute most to its prediction.",
+    show_default="off",
+)
+@click.option(
+    "--against",
+    default="reference",
+    type=click.Choice(["reference", "training"]),
+    help="What --explain compares with: medians and modes, or the training rows of trees.",
+    show_default=True,
+)
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 def command(
     bundle: Path,
@@ -58,6 +75,8 @@ def command(
     max_unknown: float | None,
     engine: str | None,
     contract: str,
+    explain: int,
+    against: Literal["reference", "training"],
     force: bool,
 ) -> int:
     """Predict every row of IN with a bundle, and write the predictions to OUT.
@@ -69,8 +88,10 @@ def command(
     each of several classes), or the margin of a model without scores (of clusters the
     distance to each centre); of a regression, the value, or value_TARGET of each of several
     targets. Intervals are low and high, sets
-    of classes a JSON array. Rows with invalid values are written to OUT.rejected.ndjson,
-    each with the reason. Columns with many categories that
+    of classes a JSON array. With --explain, reason_1 is the column that contributes most
+    to the prediction and contribution_1 how much, to the margin (of models without one
+    the score, or the value), and so on. Rows with invalid values are written to
+    OUT.rejected.ndjson, each with the reason. Columns with many categories that
     training did not have are reported. Where the bundle has a data contract, so are
     violations of it, by column; rows that violate it are rejected. What an engine
     computes is compared with the model for 1,000 rows; one that differs is refused,
@@ -95,6 +116,8 @@ def command(
             threads=threads or len(os.sched_getaffinity(0)),
             engine=engine,
             contract=contract,
+            explain=explain,
+            against=against,
             force=force,
             on_progress=lambda rows: bar.update(rows),
         )

@@ -27,6 +27,7 @@ class RowExplainer(Protocol):
 
     explained: str
     base: np.ndarray
+    is_fast: bool
 
     def columns(self, cells: Sequence[Any], rows: int) -> np.ndarray:
         """Explain rows, as shape (rows, inputs, outputs)."""
@@ -59,9 +60,10 @@ class Explainers:
         self._lock = threading.Lock()
         self._made: dict[str, RowExplainer] = {}
 
-    def is_made(self, against: Against = "reference") -> bool:
-        """Return whether `find` returns at once; tables of many trees take a second or two."""
-        return against in self._made
+    @property
+    def is_fast(self) -> bool:
+        """Whether rows are explained in a fraction of a millisecond: all tables are built."""
+        return "reference" in self._made and self._made["reference"].is_fast
 
     def find(self, against: Against = "reference") -> RowExplainer:
         """Return what explains predictions against the reference row, or the training rows.
@@ -132,20 +134,38 @@ class Explainers:
         else:
             explainer = self.find(against)
             reference = self.reference_row if against == "reference" else None
-        cells, rows = read_columns(self.model.inputs, columns)
-        values = explainer.columns(cells, rows)
-        if not np.isfinite(values).all():
-            row = int(np.flatnonzero(~np.isfinite(values).all(axis=(1, 2)))[0])
+        cells, _ = read_columns(self.model.inputs, columns)
+        explanation = self._explain(explainer, cells, predicted.label, reference)
+        if not np.isfinite(explanation.values).all():
+            usable = np.isfinite(explanation.values).all(axis=(1, 2))
+            row = int(np.flatnonzero(~usable)[0])
             raise SchemaViolation(
                 [f"row {row} cannot be explained: mixed with the reference, it has no prediction"]
             )
+        return explanation
+
+    def explain_cells(self, cells: Sequence[Any], labels: np.ndarray) -> Explanation:
+        """Explain rows that were read and predicted, against the reference row.
+
+        Contributions of a row that has no prediction with cells of the reference are NaN.
+        """
+        return self._explain(self.find(), cells, labels, self.reference_row)
+
+    def _explain(
+        self,
+        explainer: RowExplainer,
+        cells: Sequence[Any],
+        labels: np.ndarray,
+        reference: ReferenceRow | None,
+    ) -> Explanation:
         return Explanation(
             tuple(column.name for column in self.model.inputs),
-            values,
+            explainer.columns(cells, len(labels)),
             explainer.base,
             explainer.explained,
             self.outputs,
-            self.chosen_outputs(predicted.label),
+            len(self.model.classes) > 2,
+            self.chosen_outputs(labels),
             {
                 column.name: cell_values(column, column_cells)
                 for column, column_cells in zip(self.model.inputs, cells, strict=True)

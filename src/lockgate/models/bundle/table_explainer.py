@@ -31,6 +31,8 @@ class TableExplainer:
 
     """
 
+    is_fast = False
+
     def __init__(self, model: TableModel, reference: Sequence[Any], against: Against) -> None:
         self.model, self.reference = model, reference
         if against == "training":

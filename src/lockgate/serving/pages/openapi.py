@@ -191,6 +191,11 @@ def _schemas(store: ModelStore, log: LogSettings) -> dict[str, Any]:
                 "columns": {"type": "object", "additionalProperties": {"type": "array"}},
                 "model": {"type": "string", "description": "name, name@version or name@stage"},
                 "partial": {"type": "boolean", "description": "Predict the valid rows only."},
+                "explain": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "Number of columns that explain each prediction.",
+                },
                 "key": {"description": "Your key of the row, for sending its label later."},
                 "keys": {"type": "array"},
             },

@@ -18,6 +18,7 @@ from lockgate.serving.http.messages import (
     Response,
     SendResponse,
 )
+from lockgate.serving.prediction.explanations import explain_prediction
 from lockgate.serving.prediction.model_store import LoadedModel
 from lockgate.serving.prediction.requests import (
     Prediction,
@@ -38,6 +39,9 @@ MAX_INLINE_ROWS = 2000
 
 MAX_LARGE_REQUESTS = 4
 """Requests that may be in progress in that thread, or wait for it."""
+
+MAX_EXPLAINED_REQUESTS = 64
+"""Requests that may wait for the thread that explains predictions."""
 
 
 class Batcher:
@@ -60,6 +64,8 @@ class Batcher:
         Single rows that wait for the end of this turn.
     large : int
         Large requests that are in progress in the thread, or wait for it.
+    explained : int
+        Requests that are explained in a thread of their own, or wait for it.
 
     """
 
@@ -74,9 +80,10 @@ class Batcher:
         self._error_ids = error_ids
         self._prediction_ids = PredictionIds() if recorder is None else recorder.prediction_ids
         self._large_ids = PredictionIds() if recorder is None else recorder.large_ids
-        self.queued = self.large = 0
+        self.queued = self.large = self.explained = 0
         self._pending: dict[tuple[LoadedModel, bool], list[PredictionRequest]] = {}
         self._thread = ThreadPoolExecutor(1, "large")
+        self._explaining_thread = ThreadPoolExecutor(1, "explain")
 
     def full(self) -> bool:
         """Return whether no more single rows may wait."""
@@ -88,16 +95,33 @@ class Batcher:
         Raises
         ------
         HTTPError
-            503, if it is large, and too many of them are in progress.
+            503, if it is large or takes long to explain, and too many of them are in progress.
 
         """
-        if request.rows <= MAX_INLINE_ROWS:
+        if request.explain and not _explains_at_once(request):
+            self._submit_explained(request)
+        elif request.rows <= MAX_INLINE_ROWS:
             if not self._pending:
                 asyncio.get_running_loop().call_soon(self._flush)
             self._pending.setdefault((request.model, request.single), []).append(request)
             self.queued += request.single
         else:
             self.submit_large(request.request, request.send, lambda: request)
+
+    def _submit_explained(self, request: PredictionRequest) -> None:
+        """Take a request whose explanations take long: they are computed in a thread."""
+        if self.explained >= MAX_EXPLAINED_REQUESTS:
+            raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
+        self.explained += 1
+
+        def on_done(_: object) -> None:
+            self.explained -= 1
+            self.metrics.batch(request.model.address, request.rows)
+            self._finish([request])
+
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._explaining_thread, _compute_individually, [request])
+        future.add_done_callback(on_done)
 
     def submit_large(
         self, request: Request, send: SendResponse, read: Callable[[], PredictionRequest]
@@ -173,6 +197,8 @@ class Batcher:
                     compute(group)
                 except Exception:
                     _compute_individually(group)
+                else:
+                    _explain(group)
                 self._finish(group)
 
     def _finish(self, requests: list[PredictionRequest]) -> None:
@@ -248,3 +274,20 @@ def _compute_individually(requests: list[PredictionRequest]) -> None:
             compute([request])
         except Exception:
             log.exception("predicting failed")
+    _explain(requests)
+
+
+def _explain(requests: list[PredictionRequest]) -> None:
+    """Explain the predictions of requests that ask for it."""
+    for request in requests:
+        if request.explain:
+            try:
+                explain_prediction(request)
+            except Exception:
+                log.exception("explaining failed")
+                request.result = None
+
+
+def _explains_at_once(request: PredictionRequest) -> bool:
+    """Return whether explaining is not much slower than predicting."""
+    return request.single and request.model.explainers.is_fast

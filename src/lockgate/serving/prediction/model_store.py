@@ -54,6 +54,8 @@ class LoadedModel:
         Rules of its inputs, which rows are checked against on request.
     filled : FilledMemory
         Counts the cells of single rows that the model fills.
+    explainers : Explainers
+        Explains its predictions.
     nearest : callable
         As `lockgate.suggestions.nearest`, but remembers: requests repeat their categories.
 
@@ -69,6 +71,7 @@ class LoadedModel:
             raise BundleError(f"{folder} is the model {bundle.manifest.name}, not {slot.name}")
         predictor = servable_model(bundle.predictor, str(folder), bundle.manifest.format)
         self.manifest, self.predictor = bundle.manifest, predictor
+        self.explainers = bundle.explainers
         self.never_missing, self.contract = bundle.never_missing, bundle.input_contract
         self.nearest = lru_cache(REMEMBERED)(nearest)
         self.names = tuple(column.name for column in predictor.inputs)

@@ -36,6 +36,8 @@ class Prediction(msgspec.Struct):
         Columns that hardly hold what the model was trained on.
     refused : dict of int to list of str
         Rows without a prediction and why, where the request accepts partial results.
+    explanations : list of dict or None
+        What explains each row, where the request asks for it.
 
     """
 
@@ -45,6 +47,7 @@ class Prediction(msgspec.Struct):
     filled: Filled = {}
     warnings: list[str] = []
     refused: dict[int, list[str]] = {}
+    explanations: list[Any] | None = None
 
 
 class PredictionRequest:
@@ -68,6 +71,8 @@ class PredictionRequest:
         Makes the response of the request, its id and the prediction.
     partial : bool
         Whether valid rows are predicted where others are refused.
+    explain : int
+        Largest number of reasons for each prediction; 0 for none.
     keys : object
         The caller's own keys of the rows, for labels that come later.
     result : Prediction, HTTPError or None
@@ -81,6 +86,7 @@ class PredictionRequest:
 
     __slots__ = (
         "contract",
+        "explain",
         "keys",
         "model",
         "number",
@@ -107,10 +113,12 @@ class PredictionRequest:
         single: bool = False,
         partial: bool = False,
         keys: Any = None,
+        explain: int = 0,
     ) -> None:
         self.request, self.send, self.model = request, send, model
         self.source, self.rows, self.write_response = source, rows, write_response
         self.single, self.partial, self.keys = single, partial, keys
+        self.explain = explain
         self.result: Prediction | HTTPError | None = None
         self.prediction_id, self.number = "", 0
         policy = request.headers.get(b"lockgate-contract")

@@ -16,6 +16,7 @@ from lockgate.models.packed.explanation.additive_terms import (
     find_explained,
     split_terms,
 )
+from lockgate.models.packed.explanation.cell_tables import CellTables
 from lockgate.models.packed.explanation.coalitions import (
     MAX_PLAYERS,
     mix_cells,
@@ -62,6 +63,8 @@ class Explainer:
         Value of the reference, or the mean over the training rows.
     engines : list of str
         How each sum of trees is explained.
+    is_fast : bool
+        Whether a row is explained in a fraction of a millisecond.
 
     Raises
     ------
@@ -108,6 +111,9 @@ class Explainer:
         for explainer in self._trees:
             self.base = self.base + explainer.base_change
         self.engines = [explainer.engine.name for explainer in self._trees]
+        self.is_fast = not self._interactions and all(
+            isinstance(explainer.engine, CellTables) for explainer in self._trees
+        )
         self._deltas = [
             self._delta(block, reference)
             for block, reference in zip(self._blocks, self._references, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -18,6 +18,7 @@ from lockgate.serving.http.messages import (
     check_rows,
     read_body,
 )
+from lockgate.serving.prediction.explanations import check_explained_rows
 from lockgate.serving.prediction.model_store import ModelStore
 from lockgate.serving.prediction.requests import Filled, Prediction, PredictionRequest, to_lists
 from lockgate.serving.protocols.json_columns import decode_columns
@@ -41,6 +42,9 @@ EXPECTED = (
 Key = str | int | float | None
 
 
+Explain = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class Body(msgspec.Struct, forbid_unknown_fields=True):
     """The body of a request: a row, or rows or columns as they stand there."""
 
@@ -49,6 +53,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     columns: msgspec.Raw = ABSENT
     model: str | None = None
     partial: bool = False
+    explain: Explain = 0
     key: Key = None
     keys: msgspec.Raw = ABSENT
 
@@ -71,6 +76,7 @@ class Label(msgspec.Struct, omit_defaults=True):
     set: list[Any] | None = None
     filled: Filled = {}
     warnings: list[str] = []
+    explanation: dict[str, Any] | None = None
 
 
 class Value(msgspec.Struct, omit_defaults=True):
@@ -83,6 +89,7 @@ class Value(msgspec.Struct, omit_defaults=True):
     interval: list[float] | None = None
     filled: Filled = {}
     warnings: list[str] = []
+    explanation: dict[str, Any] | None = None
 
 
 class Labels(msgspec.Struct, omit_defaults=True):
@@ -98,6 +105,7 @@ class Labels(msgspec.Struct, omit_defaults=True):
     filled: Filled = {}
     warnings: list[str] = []
     refused: dict[int, list[str]] = {}
+    explanations: list[Any] | None = None
 
 
 class Values(msgspec.Struct, omit_defaults=True):
@@ -111,6 +119,7 @@ class Values(msgspec.Struct, omit_defaults=True):
     filled: Filled = {}
     warnings: list[str] = []
     refused: dict[int, list[str]] = {}
+    explanations: list[Any] | None = None
 
 
 decode = msgspec.json.Decoder(Body).decode
@@ -154,6 +163,7 @@ def read_predict_request(
             write_row_response,
             single=True,
             keys=body.key,
+            explain=body.explain,
         )
 
     def read_source(_: object) -> tuple[Any, int]:
@@ -164,6 +174,7 @@ def read_predict_request(
 
     source, rows = read_body(read_source, request.body, EXPECTED)
     check_rows(rows, max_rows)
+    check_explained_rows(body.explain, rows)
     if body.key is not None:
         raise HTTPError(422, f"key is of a single row; expected keys, a list of {rows}")
     keys = None
@@ -178,6 +189,7 @@ def read_predict_request(
         write_rows_response,
         partial=body.partial,
         keys=keys,
+        explain=body.explain,
     )
 
 
@@ -212,16 +224,17 @@ def write_row_response(
     """Write the prediction for one row."""
     model = request.model
     origin = prediction_id, model.name, model.version
+    explanation = None if prediction.explanations is None else prediction.explanations[0]
     filled = prediction.filled, prediction.warnings
     label, score = prediction.label, prediction.score
     region, classes = model.manifest.region, model.predictor.classes
     interval, members = region_of_row(region, label, score, classes)
     if model.regression:
         value = values_by_name(model.value_names, label) if model.value_names else label
-        body: Any = Value(*origin, value, interval, *filled)
+        body: Any = Value(*origin, value, interval, *filled, explanation)
     else:
         margin = prediction.margin if score is None else None
-        body = Label(*origin, label, score, margin, members, *filled)
+        body = Label(*origin, label, score, margin, members, *filled, explanation)
     return Response(200, encode(body), JSON)
 
 
@@ -240,14 +253,15 @@ def write_rows_response(
     origin = prediction_id, model.name, model.version
     label, score, margin = to_lists(prediction)
     filled = prediction.filled, prediction.warnings
+    rest = prediction.refused, prediction.explanations
     region, classes = model.manifest.region, model.predictor.classes
     regions = list_regions(region, prediction.label, prediction.score, classes)
     intervals, sets = (_without_refused(part, prediction.refused) for part in regions)
     if model.regression:
         if model.value_names:
             label = [row and values_by_name(model.value_names, row) for row in label]
-        body: Any = Values(*origin, label, intervals, *filled, prediction.refused)
+        body: Any = Values(*origin, label, intervals, *filled, *rest)
     else:
         margin = margin if score is None else None
-        body = Labels(*origin, label, score, margin, sets, *filled, prediction.refused)
+        body = Labels(*origin, label, score, margin, sets, *filled, *rest)
     return Response(200, encode(body), JSON)

@@ -24,6 +24,7 @@ from lockgate.serving.http.messages import (
     check_rows,
     read_body,
 )
+from lockgate.serving.prediction.explanations import check_explained_rows
 from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 from lockgate.serving.prediction.requests import Prediction, PredictionRequest
 from lockgate.serving.protocols.json_rows import check_metadata, check_width
@@ -89,13 +90,27 @@ def read_infer_request(
     write_response = functools.partial(_write_response, body=body, outputs=outputs)
     source, rows, keys = _read_source(model, columns, key_column)
     check_rows(rows, max_rows)
+    explain = _read_explain(body)
+    check_explained_rows(explain, rows)
     if rows == 1:
         row = _only_row(model, source)
         key = None if keys is None else keys[0]
         return PredictionRequest(
-            request, send, model, row, 1, write_response, single=True, keys=key
+            request, send, model, row, 1, write_response, single=True, keys=key, explain=explain
         )
-    return PredictionRequest(request, send, model, source, rows, write_response, keys=keys)
+    return PredictionRequest(
+        request, send, model, source, rows, write_response, keys=keys, explain=explain
+    )
+
+
+def _read_explain(body: Infer) -> int:
+    """Return how many reasons the parameters request."""
+    explain = (body.parameters or {}).get("explain", 0)
+    if not isinstance(explain, int) or isinstance(explain, bool) or explain < 0:
+        raise HTTPError(
+            422, f"parameter explain is {explain!r:.40}, expected a whole number from 0"
+        )
+    return explain
 
 
 def _split_body(request: Request) -> tuple[Infer, memoryview]:
@@ -258,6 +273,10 @@ def _write_response(
         document["parameters"]["filled"] = msgspec.json.encode(prediction.filled).decode()
     if prediction.warnings:
         document["parameters"]["warnings"] = msgspec.json.encode(prediction.warnings).decode()
+    if prediction.explanations is not None:
+        document["parameters"]["explanations"] = msgspec.json.encode(
+            prediction.explanations
+        ).decode()
     head = encode(document)
     if not raws:
         return Response(200, head, JSON)
