@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import (
+    explain,
     intervals,
     isolation,
     models,
@@ -42,6 +43,7 @@ def main() -> None:
         intervals.report(),
         prediction_regions.report(),
         slices.report(),
+        explain.report(),
         networks.report(),
         models.report(),
         reading.report(),

@@ -20,10 +20,10 @@ __all__ = ["MAX_LEAVES", "CellTables"]
 MAX_LEAVES = 1 << 14
 """Most leaves for which tables are tried."""
 
-UNIT_SIZES = (1 << 15, 1 << 12)
+UNIT_SIZES = (1 << 15, 1 << 13)
 """Most numbers in the table of a unit: fewer units are faster, smaller ones need less memory."""
 
-MAX_BYTES = 1 << 26
+MAX_BYTES = 1 << 27
 """Largest size of all tables together."""
 
 ROWS = 32
@@ -35,10 +35,8 @@ class CellTables:
 
     Parameters
     ----------
-    units : sequence
-        Made by `build`.
-    paths : TreePaths
-        The forest.
+    units : sequence of Unit
+        The subtrees of a forest.
     inputs, outputs : int
         Shape of an explanation.
 
@@ -46,31 +44,33 @@ class CellTables:
 
     name = "cell tables"
 
-    def __init__(self, units: Sequence[Unit], paths: TreePaths, inputs: int, outputs: int) -> None:
+    def __init__(self, units: Sequence[Unit], inputs: int, outputs: int) -> None:
         self.size = inputs * outputs
-        bases, start = [], 0
-        self.steps = [np.zeros((size, len(units)), np.int32) for size in paths.sizes]
+        units = sorted(units, key=lambda unit: len(unit.targets))
+        # for each code the units that use it, and how far each of its values leads in their tables
+        steps: dict[int, list[np.ndarray]] = {}
+        users: dict[int, list[int]] = {}
         for number, unit in enumerate(units):
-            bases.append(start)
-            stride = len(unit.targets)
-            for entry in reversed(unit.cells):
-                cells = unit.cells[entry]
-                self.steps[entry][:, number] = cells * stride
-                stride *= int(cells.max()) + 1
-            start += unit.table.size
-        used = [k for k, steps in enumerate(self.steps) if steps.any()]
-        self.used, self.steps = used, [self.steps[k] for k in used]
-        self.bases = np.array(bases, np.int64)
-        counts = [len(unit.targets) for unit in units]
-        self.unit_of = np.repeat(np.arange(len(units)), counts)
-        self.offsets = np.concatenate([np.arange(count) for count in counts] or [np.zeros(0, int)])
+            for entry, unit_steps in unit.steps.items():
+                steps.setdefault(entry, []).append(unit_steps.astype(float))
+                users.setdefault(entry, []).append(number)
+        self.used = sorted(steps)
+        self.steps = [np.stack(steps[entry], axis=1) for entry in self.used]
+        self.users = np.array([number for entry in self.used for number in users[entry]], np.int64)
+        self.units = len(units)
         self.targets = np.array(
             [player * outputs + output for unit in units for player, output in unit.targets],
             np.int64,
         )
-        self.values = np.concatenate([unit.table.ravel() for unit in units] or [np.zeros(0)])
-        # where each number of a unit's row starts, without the way to that row
-        self.starts = self.bases[self.unit_of] + self.offsets if len(units) else self.offsets
+        # the tables of units of as many targets are one; each unit has its first row in it
+        self.tables: list[tuple[slice, np.ndarray, np.ndarray]] = []
+        counts = np.array([len(unit.targets) for unit in units], np.int64)
+        for count in np.unique(counts).tolist():
+            low, high = np.searchsorted(counts, [count, count + 1]).tolist()
+            rows = [unit.table.reshape(-1, count) for unit in units[low:high]]
+            lengths = np.array([len(part) for part in rows], np.int64)
+            first = np.cumsum(lengths) - lengths
+            self.tables.append((slice(low, high), first, np.concatenate(rows)))
 
     @classmethod
     def build(
@@ -102,36 +102,48 @@ class CellTables:
         for unit_size in UNIT_SIZES:
             units = UnitBuilder(paths, values, shares, max_bytes, unit_size).build()
             if units is not None:
-                return cls(units, paths, inputs, values.shape[1])
+                return cls(units, inputs, values.shape[1])
         return None
 
     def row(self, codes: list[int]) -> np.ndarray:
         """Return the values of one row, shape (inputs * outputs,)."""
-        if not len(self.values):
+        if not self.units:
             return np.zeros(self.size)
-        way = np.zeros(len(self.bases), np.int32)
-        for entry, steps in zip(self.used, self.steps, strict=True):
-            way += steps[codes[entry]]
-        position = way.astype(np.int64).take(self.unit_of)
-        position += self.starts
-        return np.bincount(self.targets, self.values.take(position), minlength=self.size)
+        steps = np.concatenate(
+            [steps[codes[entry]] for entry, steps in zip(self.used, self.steps, strict=True)]
+        )
+        # bincount adds whole numbers of doubles, exactly
+        ways = np.bincount(self.users, steps, minlength=self.units).astype(np.int64)
+        values = [
+            table.take(ways[span] + first, axis=0).ravel() for span, first, table in self.tables
+        ]
+        return np.bincount(self.targets, np.concatenate(values), minlength=self.size)
 
     def columns(self, codes: Sequence[np.ndarray], rows: int) -> np.ndarray:
         """Return the values of rows, shape (rows, inputs * outputs)."""
         result = np.zeros((rows, self.size))
-        if not len(self.values):
+        if not self.units:
             return result
         for low in range(0, rows, ROWS):
-            high = min(low + ROWS, rows)
-            way = np.zeros((high - low, len(self.bases)), np.int32)
-            for entry, steps in zip(self.used, self.steps, strict=True):
-                way += steps.take(codes[entry][low:high], axis=0)
-            position = way.astype(np.int64).take(self.unit_of, axis=1)
-            position += self.starts
-            targets = self.targets + self.size * np.arange(high - low)[:, None]
-            result[low:high] = np.bincount(
-                targets.ravel(),
-                self.values.take(position).ravel(),
-                minlength=self.size * (high - low),
-            ).reshape(high - low, self.size)
+            chunk = [codes[entry][low : low + ROWS] for entry in self.used]
+            count = len(chunk[0])
+            steps = [
+                steps.take(code, axis=0) for code, steps in zip(chunk, self.steps, strict=True)
+            ]
+            ways = _sum_rows(self.users, np.concatenate(steps, axis=1), self.units)
+            ways = ways.astype(np.int64)
+            values = [
+                table.take(ways[:, span] + first, axis=0).reshape(count, -1)
+                for span, first, table in self.tables
+            ]
+            result[low : low + ROWS] = _sum_rows(
+                self.targets, np.concatenate(values, axis=1), self.size
+            )
         return result
+
+
+def _sum_rows(targets: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
+    """Return for each row the sums of its values by target, shape (rows, size)."""
+    rows = len(values)
+    offsets = targets + size * np.arange(rows)[:, None]
+    return np.bincount(offsets.ravel(), values.ravel(), minlength=size * rows).reshape(rows, size)

@@ -13,8 +13,8 @@ from lockgate.models.packed.explanation.tree_paths import Condition, TreePaths
 
 __all__ = ["Path", "Shares", "Unit", "UnitBuilder"]
 
-MAX_PLAYERS = 12
-"""Most inputs on the way to a leaf: a leaf has a value for each of 4,096 patterns."""
+MAX_PLAYERS = 16
+"""Most inputs on the way to a leaf: a leaf has a value for each of 65,536 patterns."""
 
 FIRST_TREES = 8
 """Trees after which the size of all tables is estimated."""
@@ -24,6 +24,9 @@ Path = tuple[tuple[Condition, bool], ...]
 
 Shares = Callable[[int, Path], dict[int, float]]
 """From a leaf and its path to each input's share: see `pattern_values`."""
+
+Groups = dict[int, list[int]]
+"""For codes that are compared, groups of cells that are the same for all leaves of a unit."""
 
 Boxes = dict[int, int]
 """For codes that are compared on the way to a node, the tree's cells that pass, a bit each."""
@@ -35,17 +38,25 @@ class Unit:
 
     Attributes
     ----------
-    cells : dict of int to ndarray of int
-        For each of the codes used, the cell of each value.
+    steps : dict of int to ndarray of int
+        For each of the codes used, how many rows of the table each value leads further.
     targets : list of (int, int)
         Input and output of each column of the table.
     table : ndarray of float, shape (cells of the first code, ..., targets)
 
     """
 
-    cells: dict[int, np.ndarray]
+    steps: dict[int, np.ndarray]
     targets: list[tuple[int, int]]
     table: np.ndarray
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of a table: the cells of a code, or how many of several codes a row passes."""
+
+    entries: list[int]
+    size: int
 
 
 @dataclass(frozen=True)
@@ -175,14 +186,15 @@ class UnitBuilder:
         if not targets:
             return True  # no leaf, or a tree of a single one, is no input's contribution
         groups = self._group(leaves)
-        size = math.prod(map(len, groups.values())) * len(targets)
+        axes = self._axes(leaves, groups)
+        size = math.prod(axis.size for axis in axes) * len(targets)
         left = int(self.paths.left[node])
         if left >= 0 and size > self.unit_size:
             return all(self._add(child, tree, patterns) for child in (left, left + 1))
-        self.bytes_left -= 8 * size + 4 * sum(self.paths.sizes)
+        self.bytes_left -= 8 * (size + sum(self.paths.sizes[entry] for entry in groups))
         if self.bytes_left < 0:
             return False
-        self.units.append(self._fill(leaves, groups, targets, patterns))
+        self.units.append(self._fill(leaves, groups, axes, targets, patterns))
         return True
 
     def _targets(self, leaves: Sequence[_Leaf]) -> list[tuple[int, int]]:
@@ -192,7 +204,7 @@ class UnitBuilder:
             targets.update((player, output) for player in leaf.shares for output in outputs)
         return sorted(targets)
 
-    def _group(self, leaves: Sequence[_Leaf]) -> dict[int, list[int]]:
+    def _group(self, leaves: Sequence[_Leaf]) -> Groups:
         """Return for each of the codes groups of cells that are the same for all leaves."""
         groups = {}
         for entry in sorted({entry for leaf in leaves for entry in leaf.boxes}):
@@ -203,43 +215,75 @@ class UnitBuilder:
             groups[entry] = sorted(parts)
         return groups
 
+    def _axes(self, leaves: Sequence[_Leaf], groups: Groups) -> list[Axis]:
+        """Return the axes of a unit's table.
+
+        Codes on which the reference fails all leaves of the unit, in the same way, have an axis
+        together: it counts those that the row passes, and a leaf gives anything only if the row
+        passes all.
+        """
+        required = [entry for entry in groups if self._is_required(entry, leaves)]
+        alone = [entry for entry in groups if len(required) < 2 or entry not in required]
+        axes = [Axis([entry], len(groups[entry])) for entry in alone]
+        return [Axis(required, len(required) + 1), *axes] if len(required) > 1 else axes
+
+    def _is_required(self, entry: int, leaves: Sequence[_Leaf]) -> bool:
+        player = self.paths.entry_players[entry]
+        return len({leaf.boxes.get(entry) for leaf in leaves}) == 1 and all(
+            leaf.shares[player] == 0
+            and [self.paths.entry_players[code] for code in leaf.boxes].count(player) == 1
+            for leaf in leaves
+        )
+
     def _fill(
         self,
         leaves: Sequence[_Leaf],
-        groups: dict[int, list[int]],
+        groups: Groups,
+        axes: Sequence[Axis],
         targets: list[tuple[int, int]],
         patterns: dict[int, np.ndarray],
     ) -> Unit:
-        shape = [len(parts) for parts in groups.values()]
-        axis_of = {entry: axis for axis, entry in enumerate(groups)}
-        table = np.zeros((*shape, len(targets)))
+        axis_of = {entry: k for k, axis in enumerate(axes) for entry in axis.entries}
+        table = np.zeros((*(axis.size for axis in axes), len(targets)))
         column_of = {target: k for k, target in enumerate(targets)}
         for leaf in leaves:
             numbers = {player: number for number, player in enumerate(leaf.shares)}
             meets: dict[int, np.ndarray] = {}
             for entry, box in leaf.boxes.items():
-                axes = [1] * len(shape)
-                axes[axis_of[entry]] = -1
-                passes = np.array([bool(part & box) for part in groups[entry]]).reshape(axes)
+                axis = axes[axis_of[entry]]
+                passes = np.array([bool(part & box) for part in groups[entry]])
+                if len(axis.entries) > 1:
+                    passes = np.arange(axis.size) == len(axis.entries)
+                shape = [1] * len(axes)
+                shape[axis_of[entry]] = -1
+                passes = passes.reshape(shape)
                 player = self.paths.entry_players[entry]
                 meets[player] = meets[player] & passes if player in meets else passes
-            pattern = np.zeros([1] * len(shape), np.int64)
+            pattern = np.zeros([1] * len(axes), np.int64)
             for player, passes in meets.items():
                 pattern = pattern + (passes.astype(np.int64) << numbers[player])
             contributions = patterns[leaf.node][pattern]
             for output in np.flatnonzero(self.values[leaf.node]).tolist():
                 columns = [column_of[player, output] for player in numbers]
                 table[..., columns] += contributions * self.values[leaf.node, output]
-        return Unit(self._cells_of_codes(groups), targets, table)
+        return Unit(self._steps(leaves[0], groups, axes), targets, table)
 
-    def _cells_of_codes(self, groups: dict[int, list[int]]) -> dict[int, np.ndarray]:
-        cells = {}
-        for entry, parts in groups.items():
-            group_of = np.zeros(self.cells.all[entry].bit_length(), np.int64)
-            for number, part in enumerate(parts):
-                group_of[[k for k in range(len(group_of)) if part >> k & 1]] = number
-            cells[entry] = group_of[self.cells.cell_of[entry]]
-        return cells
+    def _steps(self, leaf: _Leaf, groups: Groups, axes: Sequence[Axis]) -> dict[int, np.ndarray]:
+        """Return for each of the codes how many rows of the table each value leads further."""
+        steps, stride = {}, 1
+        for axis in reversed(axes):
+            for entry in axis.entries:
+                tree_cells = range(self.cells.all[entry].bit_length())
+                if len(axis.entries) > 1:
+                    cells = [leaf.boxes[entry] >> k & 1 for k in tree_cells]
+                else:
+                    parts = groups[entry]
+                    cells = [
+                        next(n for n, part in enumerate(parts) if part >> k & 1) for k in tree_cells
+                    ]
+                steps[entry] = np.array(cells)[self.cells.cell_of[entry]] * stride
+            stride *= axis.size
+        return steps
 
 
 def _patterns(leaves: Sequence[_Leaf]) -> dict[int, np.ndarray]:
