@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LinearRegression
 
 import lockgate
 from lockgate.builtin.compressors.lasso import Lasso
@@ -14,6 +15,7 @@ from lockgate.builtin.evaluators.business import Business
 from lockgate.builtin.evaluators.classification import Classification
 from lockgate.builtin.evaluators.cost import Cost
 from lockgate.builtin.evaluators.fairness import Fairness
+from lockgate.builtin.evaluators.importance import Importance
 from lockgate.builtin.evaluators.regression import Regression
 from lockgate.builtin.evaluators.slices import Slices
 from lockgate.builtin.loaders.csv import Csv
@@ -263,6 +265,49 @@ def test_slices_of_every_task_have_a_loss(task: str) -> None:
     report = Slices(min_rows=20).evaluate(example_requests("evaluator")[task])
     assert report.metrics["slices"].estimate > 3
     assert all(row["p"] > 0 for row in report.tables["slices"])
+
+
+def test_importance_is_what_the_model_loses_without_a_column(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(400, 3)), columns=["strong", "weak", "none"])
+    frame["value"] = 3 * frame.strong + frame.weak
+    features = frame[["strong", "weak", "none"]]
+    model = LinearRegression().fit(features, frame.value)
+    model.coef_[2] = 0.0
+    bundle = lockgate.pack(model, features, frame.value, path=tmp_path / "bundle")
+    columns = tuple(lockgate.Column(name, "number") for name in frame)
+    request = lockgate.EvaluateRequest(
+        predictor=bundle.predictor,
+        table=lockgate.Table(frame, lockgate.Schema(columns, target="value")),
+        output=bundle.predict(features),
+        task="regression",
+    )
+    report = Importance(repeats=50).evaluate(request)
+    increase = {
+        row["column"]: row["increase of absolute error"] for row in report.tables["importance"]
+    }
+    # of a model without error: the mean difference of two cells, times the coefficient
+    strong = frame.strong.to_numpy()
+    expected = 3 * np.abs(strong[:, None] - strong[None, :]).mean()
+    assert increase["strong"] == pytest.approx(expected, rel=0.02)
+    assert list(increase) == ["strong", "weak", "none"]
+    assert increase["none"] == 0
+    assert report.metrics["useful_columns"].estimate == 2
+    assert "columns that change no prediction: none" in report.messages
+    sizes = {
+        row["column"]: row["mean size of contributions"] for row in report.tables["importance"]
+    }
+    assert 0 < sizes["weak"] < sizes["strong"]
+    assert sizes["none"] == 0
+    slopes = next(plot for plot in report.plots if plot.name == "contributions-1").series[0]
+    assert np.diff(slopes.y) / np.diff(slopes.x) == pytest.approx(3.0)
+
+    request = replace(
+        request, predictor=lockgate.FunctionPredictor(request.table.schema, bundle.predict)
+    )
+    plain = Importance(repeats=1, max_rows=50).evaluate(request)
+    assert plain.messages[-1].startswith("contributions are not measured: the predictor was not")
+    assert "mean size of contributions" not in plain.tables["importance"][0]
 
 
 def test_fairness_shows_the_rates_of_groups_by_a_column_that_is_left_out() -> None:

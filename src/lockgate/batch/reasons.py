@@ -47,7 +47,7 @@ class Reasons:
         NotApplicable
             If its model cannot be explained.
         UsageError
-            If the limit is no whole number from 0, or `against` is unknown.
+            If the limit is negative or a fraction, or `against` is unknown.
 
         """
         try:

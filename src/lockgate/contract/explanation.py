@@ -90,7 +90,7 @@ class Explanation:
         row : int
             Index of the row.
         limit : int
-            Most reasons to return; columns that contribute nothing are no reasons.
+            Most reasons to return; columns that contribute nothing are left out.
         output : object, optional
             Class or target; by default the predicted class, or the first target.
 

@@ -58,12 +58,12 @@ class Explainers:
             column.name: reference_row.get(column.name) for column in model.inputs
         }
         self._lock = threading.Lock()
-        self._made: dict[str, RowExplainer] = {}
+        self._explainers: dict[str, RowExplainer] = {}
 
     @property
     def is_fast(self) -> bool:
         """Whether rows are explained in a fraction of a millisecond: all tables are built."""
-        return "reference" in self._made and self._made["reference"].is_fast
+        return "reference" in self._explainers and self._explainers["reference"].is_fast
 
     def find(self, against: Against = "reference") -> RowExplainer:
         """Return what explains predictions against the reference row, or the training rows.
@@ -79,9 +79,9 @@ class Explainers:
         if against not in ("reference", "training"):
             raise UsageError(f"against is {against!r}; expected reference, training, or a row")
         with self._lock:
-            if against not in self._made:
-                self._made[against] = self._make(self.reference_row, against)
-            return self._made[against]
+            if against not in self._explainers:
+                self._explainers[against] = self._make(self.reference_row, against)
+            return self._explainers[against]
 
     def _make(self, reference_row: ReferenceRow, against: Against) -> RowExplainer:
         try:

@@ -8,7 +8,7 @@ from lockgate.models.bundle.table_model import TableModel
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.plugins.host.host import Host
 
-__all__ = ["Model", "model_of", "open_model", "servable_model"]
+__all__ = ["Model", "find_model", "model_of", "open_model", "servable_model"]
 
 Model = PackedModel | TableModel
 """A model as tables are predicted with it: both have the same interface."""
@@ -30,9 +30,15 @@ def open_model(host: Host, name: str, request: OpenRequest) -> Predictor:
 
 def model_of(predictor: Predictor) -> Model:
     """Return the model behind a predictor that `open_model` returned."""
-    model = getattr(predictor, "model", predictor)
-    assert isinstance(model, (PackedModel, TableModel))
+    model = find_model(predictor)
+    assert model is not None
     return model
+
+
+def find_model(predictor: Predictor) -> Model | None:
+    """Return the model behind a predictor, or None if `open_model` did not return it."""
+    model = getattr(predictor, "model", predictor)
+    return model if isinstance(model, (PackedModel, TableModel)) else None
 
 
 def servable_model(predictor: Predictor, subject: str, format_name: str) -> Model:
