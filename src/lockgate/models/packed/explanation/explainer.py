@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -171,6 +172,10 @@ class Explainer:
         ndarray of float, shape (rows, inputs, outputs)
 
         """
+        if rows == 1 and self._explains_rows:
+            with np.errstate(all="ignore"):
+                values = self._explain_row([_first(column) for column in cells])
+            return np.array(values).reshape(1, -1, 1)
         step = self._program.chunk
         parts = [
             self._chunk([column[low : low + step] for column in cells], min(step, rows - low))
@@ -196,7 +201,7 @@ class Explainer:
 
         The values are those of `columns`, to the bit.
         """
-        if self.outputs != 1 or self._interactions:
+        if not self._explains_rows:
             return lambda cells: self.columns(_as_columns(cells), 1)[0, :, 0].tolist()
         zeros = [0.0] * len(self.names)
         plan = [
@@ -216,6 +221,15 @@ class Explainer:
             return values
 
         return explain_row
+
+    @property
+    def _explains_rows(self) -> bool:
+        """Whether a single row is explained without arrays of columns."""
+        return self.outputs == 1 and not self._interactions
+
+    @functools.cached_property
+    def _explain_row(self) -> Callable[[list[Any]], list[float]]:
+        return self.row()
 
     def _add_interaction(
         self, values: np.ndarray, interaction: Interaction, cells: Sequence[Cells], rows: int
