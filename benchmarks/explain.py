@@ -86,19 +86,16 @@ def median_of_rows(call: Callable[[int], object]) -> float:
     return statistics.median(times) * 1e6
 
 
-def cells_of_row(cells: list[Any], row: int) -> list[Any]:
-    return [column[row].item() for column in cells]
-
-
 def measure(name: str, width: int, against: Any) -> dict[str, Any]:
     """Measure one model: a row, 1,000 rows, and the exactness of what comes out."""
     frame, pipe, model, cells, reference = explainers(name, width)
     started = time.perf_counter()
     explainer = Explainer(model, reference, against)
     built = time.perf_counter() - started
-    explain_row = explainer.row()
-    single = [cells_of_row(cells, row) for row in range(ROUNDS)]
-    ways: dict[str, Callable[[int], object]] = {"row": lambda row: explain_row(single[row])}
+    single = [[column[row : row + 1] for column in cells] for row in range(ROUNDS)]
+    ways: dict[str, Callable[[int], object]] = {
+        "row": lambda row: explainer.columns(single[row], 1)
+    }
     rows_ways: dict[str, Callable[[], object]] = {"rows": lambda: explainer.columns(cells, ROWS)}
     if name == "LightGBM":
         booster = pipe[-1].booster_
@@ -133,7 +130,8 @@ def measure(name: str, width: int, against: Any) -> dict[str, Any]:
         values[:, :, 0].sum(axis=1) + explainer.base[0] - predicted
     ).max()
     figures["equal bits"] = all(
-        explain_row(single[row]) == values[row, :, 0].tolist() for row in range(ROUNDS)
+        explainer.columns(single[row], 1)[0].tolist() == values[row].tolist()
+        for row in range(ROUNDS)
     )
     if name == "LightGBM" and against == "training":
         figures["difference"] = np.abs(values[:, :, 0] - contrib(matrix)[:, :-1]).max()

@@ -107,3 +107,20 @@ def test_what_is_refused_leaves_nothing(
             predict_file(bundle, tmp_path / "rows.parquet", target, **options)  # type: ignore[arg-type]
     assert not target.exists()
     assert not list(tmp_path.glob("*.parts"))
+
+
+def test_parts_of_a_run_with_other_reasons_are_not_reused(
+    bundle: lockgate.Bundle, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "rows.parquet", tmp_path / "out.parquet"
+    rows.to_parquet(source)
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    for options in ({}, {"explain": 1}, {"explain": 1, "against": "training"}):
+        with pytest.raises(KeyboardInterrupt):
+            predict_file(bundle, source, target, part_rows=64, on_progress=stop, **options)  # type: ignore[arg-type]
+    result = predict_file(bundle, source, target, part_rows=64, explain=2)
+    assert result.resumed == 0
+    assert "reason_2" in pd.read_parquet(target)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from lockgate.errors import UsageError
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -94,7 +96,17 @@ class Explanation:
         output : object, optional
             Class or target; by default the predicted class, or the first target.
 
+        Raises
+        ------
+        UsageError
+            If there is no such row, class or target.
+
         """
+        if not -len(self) <= row < len(self):
+            raise UsageError(f"there is no row {row}: {len(self)} rows were explained")
+        if output is not None and output not in self.outputs:
+            expected = ", ".join(map(str, self.outputs)) if len(self.outputs) > 1 else "none"
+            raise UsageError(f"output is {output!r}, expected one of: {expected}")
         number = int(self.chosen[row]) if output is None else self.outputs.index(output)
         contributions = self.values[row, :, number].tolist()
         return [
@@ -139,9 +151,18 @@ class Explanation:
         return np.asarray(self.values[np.arange(len(self)), :, self.chosen])
 
     def importance(self) -> dict[str, float]:
-        """Return the mean size of each column's contributions, the largest first."""
+        """Return the mean size of each column's contributions, the largest first.
+
+        Raises
+        ------
+        UsageError
+            If no rows were explained.
+
+        """
         import numpy as np
 
+        if not len(self):
+            raise UsageError("no rows were explained, so no column has an importance")
         sizes = np.abs(self.contributions()).mean(axis=0)
         order = np.argsort(-sizes, kind="stable").tolist()
         return {self.columns[k]: float(sizes[k]) for k in order}
@@ -156,6 +177,8 @@ class Explanation:
         """Show the reasons of a single row, or the importance of columns, in a notebook."""
         from html import escape
 
+        if not len(self):
+            return "<p>no rows were explained</p>"
         if len(self) == 1:
             rows = [
                 (f"{reason.column} = {reason.value}", reason.contribution)

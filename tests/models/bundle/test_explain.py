@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -17,6 +18,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import lockgate
+from lockgate.data.transformers import DateParts
 from lockgate.errors import LockgateError, NotApplicable, SchemaViolation, UsageError
 
 
@@ -186,3 +188,48 @@ def test_a_format_that_is_not_packed(
         assert (a.column, a.contribution > 0) == (b.column, b.contribution > 0)
     with pytest.raises(NotApplicable, match="do not count training rows"):
         other.explain(rows, against="training")
+
+
+def test_values_are_said_as_people_write_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "since": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 365, 200), "D"),
+            "message": rng.choice(["late again", "thank you", "it broke"], 200),
+            "plan": rng.choice(["basic", "plus"], 200),
+        }
+    )
+    target = (frame.message == "it broke") | (frame.plan == "plus") & (frame.since.dt.month > 6)
+    columns = make_column_transformer(
+        (DateParts(), ["since"]),
+        (CountVectorizer(), "message"),
+        (OneHotEncoder(handle_unknown="ignore"), ["plan"]),
+        sparse_threshold=0,
+    )
+    model = make_pipeline(columns, RandomForestClassifier(10, random_state=0))
+    labels = target.astype(int).to_numpy()
+    bundle = lockgate.pack(model.fit(frame, labels), frame, labels, path=tmp_path / "bundle")
+    assert bundle.manifest.reference_row["message"] == ""
+    assert str(bundle.manifest.reference_row["since"]).startswith("2024-")
+    row = pd.DataFrame(
+        {"since": [pd.Timestamp("2024-12-01")], "message": ["it broke"], "plan": ["pro"]}
+    )
+    reasons = {reason.column: reason for reason in bundle.explain(row).reasons()}
+    assert reasons["since"].value == "2024-12-01T00:00:00"
+    assert (reasons["message"].value, reasons["message"].reference) == ("it broke", "")
+    assert bundle.explain(row).cells["plan"] == ["(unknown)"]
+
+
+def test_no_rows_and_unknown_outputs(
+    bundle: lockgate.Bundle, loans: tuple[pd.DataFrame, np.ndarray]
+) -> None:
+    nothing = bundle.explain(loans[0].head(0))
+    assert (len(nothing), nothing.frame().shape) == (0, (0, 4))
+    assert "no rows" in nothing._repr_html_()
+    with pytest.raises(UsageError, match="no rows were explained"):
+        nothing.importance()
+    explanation = bundle.explain(loans[0].head(2))
+    with pytest.raises(UsageError, match="there is no row 2: 2 rows"):
+        explanation.reasons(2)
+    with pytest.raises(UsageError, match="output is 'late', expected one of: none"):
+        explanation.reasons(0, output="late")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
+    VotingClassifier,
 )
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
@@ -33,8 +35,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from lockgate.contract.tables import Column
 from lockgate.data.columns.parsing import read_columns
-from lockgate.errors import NotApplicable
+from lockgate.errors import NotApplicable, PackedFormatError
 from lockgate.models.converters.convert import inputs_of, pack_estimator
+from lockgate.models.packed.content import PackedContent
 from lockgate.models.packed.explanation import cell_tables
 from lockgate.models.packed.explanation.additive_terms import find_explained
 from lockgate.models.packed.explanation.explainer import Explainer
@@ -184,11 +187,9 @@ def check(model: PackedModel, frame: pd.DataFrame) -> Explainer:
     assert np.abs(values.sum(axis=1) + explainer.base - predicted).max() <= 1e-12 * max(
         1, np.abs(predicted).max()
     )
-    if explainer.outputs == 1:
-        explain_row = explainer.row()
-        for k in range(count):
-            cell_row = [c[k].item() if isinstance(c, np.ndarray) else c[k] for c in cells]
-            assert explain_row(cell_row) == values[k, :, 0].tolist()
+    for k in range(count):
+        alone = explainer.columns([column[k : k + 1] for column in cells], 1)
+        assert alone.tolist() == values[k : k + 1].tolist()
     return explainer
 
 
@@ -283,6 +284,115 @@ def test_training_rows_by_lightgbm() -> None:
         assert np.abs(explainer.base - expected[0, -1]).max() <= 1e-9
 
 
+def path_values(tree: Any, row: np.ndarray, owners: list[int], players: int) -> np.ndarray:
+    """Return Shapley values of the path-dependent game of one tree, by their definition.
+
+    Players outside of a coalition let each training row go its way (Lundberg et al., 2020).
+    """
+    cover, value = tree.weighted_n_node_samples, tree.value[:, 0, 0]
+
+    def expect(node: int, chosen: frozenset[int]) -> float:
+        left, right = tree.children_left[node], tree.children_right[node]
+        if left < 0:
+            return float(value[node])
+        column = tree.feature[node]
+        if owners[column] in chosen:
+            goes_left = np.float32(row[column]) <= tree.threshold[node]
+            return expect(left if goes_left else right, chosen)
+        parts = (cover[left] * expect(left, chosen), cover[right] * expect(right, chosen))
+        return float(sum(parts) / cover[node])
+
+    sets = [
+        frozenset(s) for k in range(players + 1) for s in itertools.combinations(range(players), k)
+    ]
+    worth = {chosen: expect(0, chosen) for chosen in sets}
+    values = np.zeros(players)
+    for player in range(players):
+        for chosen in (s for s in sets if player not in s):
+            weight = 1 / (players * math.comb(players - 1, len(chosen)))
+            values[player] += weight * (worth[chosen | {player}] - worth[chosen])
+    return values
+
+
+def test_training_rows_by_definition(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, signal = people(rows=300)
+    frame = frame[["n0", "n1", "plan"]]
+    numbers = SimpleImputer(add_indicator=True)
+    encoder = OneHotEncoder(sparse_output=False)
+    columns = make_column_transformer((numbers, ["n0", "n1"]), (encoder, ["plan"]))
+    forest = RandomForestRegressor(3, max_depth=6, random_state=0)
+    pipe = make_pipeline(columns, forest).fit(frame, signal)
+    model = packed(pipe, frame, {"plan": "category"})
+    owners = [0, 1, 0, 1, 2, 2, 2, 2]
+    encoded = pipe[0].transform(frame.head(8))
+    expected = np.array(
+        [
+            np.mean([path_values(t.tree_, row, owners, 3) for t in forest.estimators_], axis=0)
+            for row in encoded
+        ]
+    )
+    cells, rows = read_columns(model.inputs, frame.head(8))
+    for sizes in ((1 << 15,), ()):
+        monkeypatch.setattr(cell_tables, "UNIT_SIZES", sizes)
+        explainer = Explainer(model, [column[:1] for column in cells], "training")
+        assert np.abs(explainer.columns(cells, rows)[:, :, 0] - expected).max() <= 1e-12
+
+
+def test_columns_that_act_together_in_pairs_have_no_limit() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(200, 14)), columns=[f"x{k}" for k in range(14)])
+    pipe = make_pipeline(PolynomialFeatures(2, include_bias=False), Ridge())
+    model = packed(pipe.fit(frame, frame.x0 * frame.x1 + frame.x2), frame, {})
+    cells, rows = read_columns(model.inputs, frame.head(3))
+    explainer = Explainer(model, [column[-1:] for column in cells])
+    values = explainer.columns(cells, rows)
+    predicted = model.predict(frame.head(3)).label
+    assert np.abs(values[:, :, 0].sum(axis=1) + explainer.base[0] - predicted).max() <= 1e-12
+    # of a product of two numbers, each has half of what both together change
+    weights = pipe[-1].coef_
+    names = pipe[0].get_feature_names_out(frame.columns)
+    by_hand = np.zeros(14)
+    row, reference = frame.iloc[0].to_numpy(), frame.iloc[2].to_numpy()
+    for name, weight in zip(names, weights, strict=True):
+        columns = [int(part[1:].removesuffix("^2")) for part in name.split()]
+        if len(columns) == 1:
+            power = 2 if name.endswith("^2") else 1
+            k = columns[0]
+            by_hand[k] += weight * (row[k] ** power - reference[k] ** power)
+            continue
+        a, b = columns
+        by_hand[a] += weight * (row[a] - reference[a]) * (row[b] + reference[b]) / 2
+        by_hand[b] += weight * (row[b] - reference[b]) * (row[a] + reference[a]) / 2
+    assert np.abs(values[0, :, 0] - by_hand).max() <= 1e-12
+
+
+def test_a_thousand_columns_are_no_burden(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(300, 1000)), columns=[f"x{k}" for k in range(1000)])
+    forest = ExtraTreesRegressor(100, max_depth=8, max_features=0.02, random_state=0)
+    model = packed(forest.fit(frame, frame.sum(axis=1)), frame, {})
+    monkeypatch.setattr(cell_tables, "UNIT_SIZES", ())
+    cells, _ = read_columns(model.inputs, frame.head(1))
+    started = time.process_time()
+    explainer = Explainer(model, cells)
+    assert explainer.engines == ["walk of both rows"]
+    assert np.abs(explainer.columns(cells, 1)).max() == 0
+    # tables of a thousand by a thousand shares would take half a minute
+    assert time.process_time() - started < 10
+
+
+def test_covers_of_the_format_are_positive() -> None:
+    frame, signal = people(rows=100)
+    pipe = MODELS["histograms"]().fit(frame, signal > 0)
+    columns = [Column(n, "category" if n in CATEGORIES else "number") for n in frame]
+    content = PackedContent.read(pack_estimator(pipe, inputs_of(columns)).raw)
+    ((_, forest),) = content.operations("forest")
+    covers = content.arrays[forest.covers].copy()
+    covers[3] = 0.0
+    with pytest.raises(PackedFormatError, match="a cover that is not positive"):
+        content.with_arrays({forest.covers: covers}).write()
+
+
 def test_what_cannot_be_explained_says_why() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(100, 13)), columns=[f"x{k}" for k in range(13)])
@@ -291,6 +401,10 @@ def test_what_cannot_be_explained_says_why() -> None:
     reference = read_columns(model.inputs, frame.tail(1))[0]
     with pytest.raises(NotApplicable, match=r"13 inputs \(x0, x1, x2, ...\) act together"):
         Explainer(model, reference)
+    voting = VotingClassifier([("tree", DecisionTreeClassifier(max_depth=2))])
+    labels = packed(voting.fit(frame, target), frame, {})
+    with pytest.raises(NotApplicable, match="labels alone"):
+        Explainer(labels, reference)
     linear = packed(LogisticRegression().fit(frame, target), frame, {})
     with pytest.raises(NotApplicable, match="against its reference"):
         Explainer(linear, reference, "training")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
 
 import click
 from tqdm import tqdm
 
 from lockgate.cli.terminal.examples import examples
+from lockgate.contract.explanation import Against
 
 __all__ = ["command"]
 
@@ -76,7 +76,7 @@ def command(
     engine: str | None,
     contract: str,
     explain: int,
-    against: Literal["reference", "training"],
+    against: Against,
     force: bool,
 ) -> int:
     """Predict every row of IN with a bundle, and write the predictions to OUT.

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from lockgate.data.columns.dates import MISSING_DATE
+from lockgate.data.columns.dates import EPOCH, MISSING_DATE
 from lockgate.data.columns.inputs import ColumnInput
 
 __all__ = ["UNKNOWN", "CellValue", "cell_value", "cell_values"]
@@ -16,8 +16,6 @@ UNKNOWN = "(unknown)"
 
 CellValue: TypeAlias = str | bool | int | float | None
 """A text, a truth value or a number; None is a missing cell."""
-
-EPOCH = datetime.datetime(1970, 1, 1)
 
 
 def cell_value(column: ColumnInput, cell: Any) -> CellValue:

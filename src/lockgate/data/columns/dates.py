@@ -9,6 +9,7 @@ import numpy as np
 
 __all__ = [
     "DAY",
+    "EPOCH",
     "ISO_DATE",
     "MISSING_DATE",
     "NUMERIC_DATE",

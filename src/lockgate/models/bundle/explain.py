@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,9 +31,6 @@ class RowExplainer(Protocol):
 
     def columns(self, cells: Sequence[Any], rows: int) -> np.ndarray:
         """Explain rows, as shape (rows, inputs, outputs)."""
-
-    def row(self) -> Callable[[list[Any]], list[float]]:
-        """Make the function from one row's cells to its values, for a single output."""
 
 
 class Explainers:

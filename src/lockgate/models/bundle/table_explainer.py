@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from lockgate.contract.explanation import Against
 from lockgate.contract.prediction import Output
+from lockgate.contract.recipes import UNSUPERVISED
 from lockgate.data.columns.rejections import RejectedRows
-from lockgate.errors import NotApplicable, SchemaViolation
+from lockgate.errors import NotApplicable
 from lockgate.models.bundle.table_model import TableModel
 from lockgate.models.packed.explanation.coalitions import MAX_PLAYERS, mix_cells, shapley_values
 
@@ -40,7 +41,7 @@ class TableExplainer:
                 f"models of format {model.name} do not count training rows; explain this model "
                 "against its reference"
             )
-        if model.task in ("clustering", "anomaly"):
+        if model.task in UNSUPERVISED:
             raise NotApplicable(f"predictions of task {model.task} have no explanation")
         if len(model.inputs) > MAX_PLAYERS:
             raise NotApplicable(
@@ -53,29 +54,19 @@ class TableExplainer:
         self.base = numbers[0]
 
     def columns(self, cells: Sequence[Any], rows: int) -> np.ndarray:
-        """Explain rows, as shape (rows, inputs, outputs)."""
+        """Explain rows, as shape (rows, inputs, outputs).
+
+        A row that the model refuses with some cells of the reference has NaN.
+        """
         players = range(len(self.model.inputs))
-        explained = []
+        explained = np.full((rows, len(players), len(self.base)), np.nan)
         for row in range(rows):
             mixed = mix_cells(cells, self.reference, players, slice(row, row + 1))
             rejected = RejectedRows()
             output = self.model.predict_together([(mixed, 1 << len(players), rejected)])[0]
-            if rejected.reasons:
-                raise SchemaViolation(
-                    [f"row {row} cannot be explained: mixed with the reference, it is refused"]
-                )
-            explained.append(shapley_values(_explained_numbers(output)[1]))
-        return np.array(explained).reshape(rows, len(players), len(self.base))
-
-    def row(self) -> Callable[[list[Any]], list[float]]:
-        """Make the function from one row's cells to its values, for a single output."""
-
-        def explain_row(cells: list[Any]) -> list[float]:
-            columns = [[cell] if isinstance(cell, str) else np.array([cell]) for cell in cells]
-            values: list[float] = self.columns(columns, 1)[0, :, 0].tolist()
-            return values
-
-        return explain_row
+            if not rejected.reasons:
+                explained[row] = shapley_values(_explained_numbers(output)[1])
+        return explained
 
 
 def _explained_numbers(output: Output) -> tuple[str, np.ndarray]:

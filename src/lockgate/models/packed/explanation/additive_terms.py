@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lockgate.contract.recipes import UNSUPERVISED
+from lockgate.errors import NotApplicable
 from lockgate.models.packed.explanation.players import find_players
 from lockgate.models.packed.format.arithmetic import ordered_sum_one
 from lockgate.models.packed.format.categorical import Lookup, OneHot
@@ -99,7 +101,15 @@ def find_explained(header: Header, shapes: Sequence[Shape]) -> tuple[int, str]:
     That is the margin, or the score of a model without one for each class, or the value of a
     regression; behind a link function or a calibration, which are not additive, what stands
     before them.
+
+    Raises
+    ------
+    NotApplicable
+        If there is no such number.
+
     """
+    if header.task in UNSUPERVISED:
+        raise NotApplicable(f"predictions of task {header.task} have no explanation")
     answers = header.answers
     index, name = answers.label, "value"
     expected = len(header.classes) if len(header.classes) > 2 else 1
@@ -109,6 +119,10 @@ def find_explained(header: Header, shapes: Sequence[Shape]) -> tuple[int, str]:
         index, name = answers.margin, "margin"
     elif answers.score is not None:
         index, name = answers.score, "score"
+    elif header.classes:
+        raise NotApplicable(
+            "this model gives labels alone, as by votes, and no number that could be explained"
+        )
     while True:
         op = header.ops[index]
         if isinstance(op, Apply) and op.function in LINKS:
@@ -138,7 +152,8 @@ def split_terms(
     masks = find_players(header, arrays, shapes)
     blocks: list[Block] = []
     trees: list[Trees] = []
-    interactions: list[Interaction] = []
+    # contributions of columns with the same inputs are computed together
+    together: dict[int, dict[int, np.ndarray]] = {}
     for operation, weights in _find_weights(header, arrays, shapes, index).items():
         op, columns = header.ops[operation], masks[operation]
         if isinstance(op, Forest):
@@ -151,12 +166,14 @@ def split_terms(
         for mask in sorted({mask for mask in columns if mask.bit_count() > 1}):
             chosen = np.array([column == mask for column in columns]) & used
             if chosen.any():
-                interactions.append(Interaction(mask, {operation: np.where(chosen, weights, 0.0)}))
+                part = np.where(chosen, weights, 0.0)
+                together.setdefault(mask, {})[operation] = part
         single = np.array([column.bit_count() == 1 for column in columns])
         if (single & used).any():
             rest = np.where(single, weights, 0.0)
             blocks.append(_make_block(header, operation, rest, columns, shapes, arrays))
-    return Terms(shapes[index].width, tuple(blocks), tuple(trees), _merge(interactions))
+    interactions = tuple(Interaction(mask, parts) for mask, parts in together.items())
+    return Terms(shapes[index].width, tuple(blocks), tuple(trees), interactions)
 
 
 def _find_weights(
@@ -244,18 +261,3 @@ def _times(table: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the product, in which a weight of 0 makes 0 of a missing value."""
     used = weights.any(axis=1)
     return np.asarray(table[:, used] @ weights[used])
-
-
-def _merge(interactions: Sequence[Interaction]) -> tuple[Interaction, ...]:
-    """Join what has inputs in common."""
-    merged: list[Interaction] = []
-    for interaction in interactions:
-        joined = interaction
-        for other in [other for other in merged if other.players & joined.players]:
-            merged.remove(other)
-            weights = dict(other.weights)
-            for operation, part in joined.weights.items():
-                weights[operation] = weights[operation] + part if operation in weights else part
-            joined = Interaction(joined.players | other.players, weights)
-        merged.append(joined)
-    return tuple(merged)

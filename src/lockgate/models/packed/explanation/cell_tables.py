@@ -13,12 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from lockgate.models.packed.explanation.tree_paths import TreePaths
-from lockgate.models.packed.explanation.tree_units import Shares, Unit, UnitBuilder
+from lockgate.models.packed.explanation.tree_units import LeafShares, Unit, UnitBuilder
 
-__all__ = ["MAX_LEAVES", "CellTables"]
-
-MAX_LEAVES = 1 << 14
-"""Most leaves for which tables are tried."""
+__all__ = ["CellTables"]
 
 UNIT_SIZES = (1 << 15, 1 << 13)
 """Most numbers in the table of a unit: fewer units are faster, smaller ones need less memory."""
@@ -77,7 +74,7 @@ class CellTables:
         cls,
         paths: TreePaths,
         values: np.ndarray,
-        shares: Shares,
+        shares: LeafShares,
         inputs: int,
         max_bytes: int = MAX_BYTES,
     ) -> CellTables | None:
@@ -97,8 +94,6 @@ class CellTables:
             Largest size of all tables.
 
         """
-        if int(paths.unpacked.nodes.leaf.sum()) > MAX_LEAVES:
-            return None
         for unit_size in UNIT_SIZES:
             units = UnitBuilder(paths, values, shares, max_bytes, unit_size).build()
             if units is not None:

@@ -1,7 +1,7 @@
 """Explanations of trees of any size against the training rows that reached each leaf.
 
-The path-dependent values of TreeSHAP (Lundberg et al., 2020) in time linear in the number of
-nodes: the integral of `pattern_values` at the points of its quadrature, products from the roots
+The path-dependent values of TreeSHAP (Lundberg et al., 2020) in time proportional to the nodes,
+times half the most inputs on a way: the integral of `pattern_values` at the points of its quadrature, products from the roots
 down, sums from the leaves up, in the manner of Linear TreeShap (Yu et al., 2022).
 """
 

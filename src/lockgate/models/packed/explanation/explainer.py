@@ -33,8 +33,12 @@ from lockgate.models.packed.format.arithmetic import ordered_sum
 from lockgate.models.packed.format.array_types import Cells
 from lockgate.models.packed.format.linear import TermCounts
 from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.models.packed.runtime.program import Program
 
 __all__ = ["Explainer"]
+
+FAST_NUMBERS = 4096
+"""Most weights of a model that is fast to explain without trees."""
 
 MIXED_ROWS = 1 << 13
 """Rows in which inputs come from a row or from the reference, computed together."""
@@ -80,8 +84,6 @@ class Explainer:
         self.model, self.reference, self.against = model, list(reference), against
         self.names = tuple(column.name for column in model.inputs)
         header, arrays, shapes = model.header, model.arrays, model.shapes
-        if model.task in ("clustering", "anomaly"):
-            raise NotApplicable(f"predictions of task {model.task} have no explanation")
         index, self.explained = find_explained(header, shapes)
         terms = split_terms(header, arrays, shapes, index)
         self.outputs = terms.outputs
@@ -112,8 +114,15 @@ class Explainer:
         for explainer in self._trees:
             self.base = self.base + explainer.base_change
         self.engines = [explainer.engine.name for explainer in self._trees]
-        self.is_fast = not self._interactions and all(
-            isinstance(explainer.engine, CellTables) for explainer in self._trees
+        self._programs = [
+            model.compile_operations(list(interaction.weights))
+            for interaction in self._interactions
+        ]
+        numbers = sum(block.weights.size for block in self._blocks)
+        self.is_fast = (
+            self._explains_rows
+            and numbers <= FAST_NUMBERS
+            and all(isinstance(explainer.engine, CellTables) for explainer in self._trees)
         )
         self._deltas = [
             self._delta(block, reference)
@@ -192,17 +201,13 @@ class Explainer:
             values = np.ascontiguousarray(total.transpose(2, 0, 1))
             for trees in self._trees:
                 values += trees.columns(results[trees.span], rows).reshape(values.shape)
-            for interaction in self._interactions:
-                self._add_interaction(values, interaction, cells, rows)
+            for interaction, program in zip(self._interactions, self._programs, strict=True):
+                self._add_interaction(values, interaction, program, cells, rows)
         return values
 
-    def row(self) -> Callable[[list[Any]], list[float]]:
-        """Make the function from one row's cells to its values, for a single output.
-
-        The values are those of `columns`, to the bit.
-        """
-        if not self._explains_rows:
-            return lambda cells: self.columns(_as_columns(cells), 1)[0, :, 0].tolist()
+    @functools.cached_property
+    def _explain_row(self) -> Callable[[list[Any]], list[float]]:
+        """The function from one row's cells to its values, those of `columns` to the bit."""
         zeros = [0.0] * len(self.names)
         plan = [
             _row_block(number, block, delta)
@@ -227,17 +232,17 @@ class Explainer:
         """Whether a single row is explained without arrays of columns."""
         return self.outputs == 1 and not self._interactions
 
-    @functools.cached_property
-    def _explain_row(self) -> Callable[[list[Any]], list[float]]:
-        return self.row()
-
     def _add_interaction(
-        self, values: np.ndarray, interaction: Interaction, cells: Sequence[Cells], rows: int
+        self,
+        values: np.ndarray,
+        interaction: Interaction,
+        program: Program,
+        cells: Sequence[Cells],
+        rows: int,
     ) -> None:
         """Add what inputs contribute that act together, by all coalitions of them."""
         players = split_mask(interaction.players)
         coalitions = 1 << len(players)
-        program = self.model.compile_operations(list(interaction.weights))
         step = max(1, MIXED_ROWS // coalitions)
         for low in range(0, rows, step):
             count = min(step, rows - low)
@@ -255,10 +260,6 @@ class Explainer:
 def _first(column: Cells) -> Any:
     cell = column[0]
     return cell.item() if isinstance(cell, np.generic) else cell
-
-
-def _as_columns(cells: Sequence[Any]) -> list[Any]:
-    return [[cell] if isinstance(cell, str) else np.array([cell]) for cell in cells]
 
 
 def _weighted(result: Any, weights: np.ndarray) -> np.ndarray:

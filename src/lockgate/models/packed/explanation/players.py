@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lockgate.models.packed.format.categorical import Category
+from lockgate.models.packed.format.combinations import Products
 from lockgate.models.packed.format.curves import NormalQuantile, Power, Shares
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.header import Header
@@ -62,6 +63,8 @@ def _masks_of(
             masks = [1 << op.column] * width
         case MissingIndicator() | Select():
             masks = [operands[0][k] for k in op.columns]
+        case Products():
+            masks = [_union([operands[0][k] for k in columns]) for columns in op.factors]
         case Concat():
             masks = [mask for part in operands for mask in part]
         case Fill() | Arith() | Clip() | Apply() | Power() | NormalQuantile() | Shares():

@@ -65,7 +65,7 @@ class ReferenceWalk:
         self.bits = np.zeros((self.word_count, len(unpacked.nodes.leaf)), np.uint64)
         shifted = np.uint64(1) << (numbers % 64).astype(np.uint64)
         self.bits[numbers // 64, unpacked.nodes.inner] = shifted
-        limit = len(self.players) + 1
+        limit = min(len(self.players), self.depth) + 1
         self.gain = np.zeros((limit, limit))
         self.loss = np.zeros((limit, limit))
         for p in range(limit):

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.contract.explanation import Against
 from lockgate.contract.requests import numpy_backend
 from lockgate.models.packed.explanation.additive_terms import Trees
-from lockgate.models.packed.explanation.cell_tables import MAX_LEAVES, CellTables
+from lockgate.models.packed.explanation.cell_tables import CellTables
 from lockgate.models.packed.explanation.cover_walk import CoverWalk, node_covers
 from lockgate.models.packed.explanation.reference_walk import ReferenceWalk
 from lockgate.models.packed.explanation.tree_paths import TreePaths, leaf_values
-from lockgate.models.packed.explanation.tree_units import Path, Shares
+from lockgate.models.packed.explanation.tree_units import LeafShares, Path
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.runtime.forest_codes import ForestCodes
 from lockgate.models.packed.runtime.model import PackedModel
@@ -22,6 +23,10 @@ from lockgate.models.packed.runtime.tree_arrays import UnpackedForest
 from lockgate.models.packed.runtime.tree_walk import TreeWalk
 
 __all__ = ["TreeExplainer", "find_forest_parts", "read_covers"]
+
+
+MAX_LEAVES = 1 << 14
+"""Most leaves for which tables are tried."""
 
 
 def read_covers(model: PackedModel, trees: Trees) -> np.ndarray | None:
@@ -71,7 +76,12 @@ class TreeExplainer:
     """
 
     def __init__(
-        self, model: PackedModel, trees: Trees, reference: Sequence[Any], against: str, span: slice
+        self,
+        model: PackedModel,
+        trees: Trees,
+        reference: Sequence[Any],
+        against: Against,
+        span: slice,
     ) -> None:
         self.span = span
         op, inputs = _forest_of(model, trees), len(model.inputs)
@@ -152,7 +162,7 @@ def _column_codes(
     return columns
 
 
-def _shares(paths: TreePaths, reference: list[int], covers: np.ndarray | None) -> Shares:
+def _shares(paths: TreePaths, reference: list[int], covers: np.ndarray | None) -> LeafShares:
     """Return the share of each input on the way to a leaf.
 
     With `covers` the share of training rows that went on towards the leaf by the input's

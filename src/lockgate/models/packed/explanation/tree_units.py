@@ -11,10 +11,13 @@ import numpy as np
 from lockgate.models.packed.explanation.pattern_values import pattern_values
 from lockgate.models.packed.explanation.tree_paths import Condition, TreePaths
 
-__all__ = ["Path", "Shares", "Unit", "UnitBuilder"]
+__all__ = ["LeafShares", "Path", "Unit", "UnitBuilder"]
 
-MAX_PLAYERS = 16
+MAX_LEAF_PLAYERS = 16
 """Most inputs on the way to a leaf: a leaf has a value for each of 65,536 patterns."""
+
+MAX_UNIT_LEAVES = 32
+"""Most leaves of a unit; tables of more are too large, so their size is not even counted."""
 
 FIRST_TREES = 8
 """Trees after which the size of all tables is estimated."""
@@ -22,7 +25,7 @@ FIRST_TREES = 8
 Path = tuple[tuple[Condition, bool], ...]
 """Conditions on the way to a node, each with whether the way goes left."""
 
-Shares = Callable[[int, Path], dict[int, float]]
+LeafShares = Callable[[int, Path], dict[int, float]]
 """From a leaf and its path to each input's share: see `pattern_values`."""
 
 Groups = dict[int, list[int]]
@@ -105,6 +108,17 @@ class _TreeCells:
         return {**boxes, condition.entry: box}
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """A unit before its table is filled: first all sizes are known, then they are allowed."""
+
+    cells: _TreeCells
+    leaves: Sequence[_Leaf]
+    groups: Groups
+    axes: list[Axis]
+    targets: list[tuple[int, int]]
+
+
 def _conditions(paths: TreePaths, node: int) -> list[Condition]:
     """Return the conditions of a subtree."""
     result, pending = [], [node]
@@ -139,13 +153,13 @@ class UnitBuilder:
         self,
         paths: TreePaths,
         values: np.ndarray,
-        shares: Shares,
+        shares: LeafShares,
         max_bytes: int,
         unit_size: int,
     ) -> None:
         self.paths, self.values, self.shares = paths, values, shares
         self.unit_size = unit_size
-        self.units: list[Unit] = []
+        self.plans: list[_Plan] = []
         self.bytes_left = max_bytes
 
     def build(self) -> list[Unit] | None:
@@ -159,12 +173,11 @@ class UnitBuilder:
             leaves: list[_Leaf] = []
             self._leaves_below: dict[int, slice] = {}
             self._collect(root, (), {}, leaves)
-            if any(len(leaf.shares) > MAX_PLAYERS for leaf in leaves):
+            if any(len(leaf.shares) > MAX_LEAF_PLAYERS for leaf in leaves):
                 return None
-            patterns = _patterns(leaves)
-            if not self._add(root, leaves, patterns):
+            if not self._plan(root, leaves):
                 return None
-        return self.units
+        return [self._fill(plan) for plan in self.plans]
 
     def _collect(self, node: int, path: Path, boxes: Boxes, leaves: list[_Leaf]) -> None:
         """Append the leaves of a subtree that add something, and note where they stand."""
@@ -179,22 +192,24 @@ class UnitBuilder:
             leaves.append(_Leaf(node, boxes, self.shares(node, path)))
         self._leaves_below[node] = slice(start, len(leaves))
 
-    def _add(self, node: int, tree: Sequence[_Leaf], patterns: dict[int, np.ndarray]) -> bool:
-        """Add the units of a subtree; False where the tables would be too large."""
+    def _plan(self, node: int, tree: Sequence[_Leaf]) -> bool:
+        """Divide a subtree into units; False where the tables would be too large."""
         leaves = tree[self._leaves_below[node]]
+        left = int(self.paths.left[node])
+        if len(leaves) > MAX_UNIT_LEAVES:
+            return all(self._plan(child, tree) for child in (left, left + 1))
         targets = self._targets(leaves)
         if not targets:
             return True  # no leaf, or a tree of a single one, is no input's contribution
         groups = self._group(leaves)
         axes = self._axes(leaves, groups)
         size = math.prod(axis.size for axis in axes) * len(targets)
-        left = int(self.paths.left[node])
         if left >= 0 and size > self.unit_size:
-            return all(self._add(child, tree, patterns) for child in (left, left + 1))
+            return all(self._plan(child, tree) for child in (left, left + 1))
         self.bytes_left -= 8 * (size + sum(self.paths.sizes[entry] for entry in groups))
         if self.bytes_left < 0:
             return False
-        self.units.append(self._fill(leaves, groups, axes, targets, patterns))
+        self.plans.append(_Plan(self.cells, leaves, groups, axes, targets))
         return True
 
     def _targets(self, leaves: Sequence[_Leaf]) -> list[tuple[int, int]]:
@@ -235,17 +250,12 @@ class UnitBuilder:
             for leaf in leaves
         )
 
-    def _fill(
-        self,
-        leaves: Sequence[_Leaf],
-        groups: Groups,
-        axes: Sequence[Axis],
-        targets: list[tuple[int, int]],
-        patterns: dict[int, np.ndarray],
-    ) -> Unit:
+    def _fill(self, plan: _Plan) -> Unit:
+        leaves, groups, axes, targets = plan.leaves, plan.groups, plan.axes, plan.targets
         axis_of = {entry: k for k, axis in enumerate(axes) for entry in axis.entries}
         table = np.zeros((*(axis.size for axis in axes), len(targets)))
         column_of = {target: k for k, target in enumerate(targets)}
+        patterns = _patterns(leaves)
         for leaf in leaves:
             numbers = {player: number for number, player in enumerate(leaf.shares)}
             meets: dict[int, np.ndarray] = {}
@@ -266,24 +276,25 @@ class UnitBuilder:
             for output in np.flatnonzero(self.values[leaf.node]).tolist():
                 columns = [column_of[player, output] for player in numbers]
                 table[..., columns] += contributions * self.values[leaf.node, output]
-        return Unit(self._steps(leaves[0], groups, axes), targets, table)
+        return Unit(_steps(plan), targets, table)
 
-    def _steps(self, leaf: _Leaf, groups: Groups, axes: Sequence[Axis]) -> dict[int, np.ndarray]:
-        """Return for each of the codes how many rows of the table each value leads further."""
-        steps, stride = {}, 1
-        for axis in reversed(axes):
-            for entry in axis.entries:
-                tree_cells = range(self.cells.all[entry].bit_length())
-                if len(axis.entries) > 1:
-                    cells = [leaf.boxes[entry] >> k & 1 for k in tree_cells]
-                else:
-                    parts = groups[entry]
-                    cells = [
-                        next(n for n, part in enumerate(parts) if part >> k & 1) for k in tree_cells
-                    ]
-                steps[entry] = np.array(cells)[self.cells.cell_of[entry]] * stride
-            stride *= axis.size
-        return steps
+
+def _steps(plan: _Plan) -> dict[int, np.ndarray]:
+    """Return for each of the codes how many rows of the table each value leads further."""
+    steps, stride = {}, 1
+    for axis in reversed(plan.axes):
+        for entry in axis.entries:
+            tree_cells = range(plan.cells.all[entry].bit_length())
+            if len(axis.entries) > 1:
+                cells = [plan.leaves[0].boxes[entry] >> k & 1 for k in tree_cells]
+            else:
+                parts = plan.groups[entry]
+                cells = [
+                    next(n for n, part in enumerate(parts) if part >> k & 1) for k in tree_cells
+                ]
+            steps[entry] = np.array(cells)[plan.cells.cell_of[entry]] * stride
+        stride *= axis.size
+    return steps
 
 
 def _patterns(leaves: Sequence[_Leaf]) -> dict[int, np.ndarray]:

@@ -110,15 +110,13 @@ class PackedModel:
 
     def compile_operations(self, indices: Sequence[int]) -> Program:
         """Compile the operations that these need; its outputs are what they give."""
-        backend = numpy_backend()
-        return Program(self.header, self.arrays, self.shapes, backend, outputs=indices)
+        return Program(self.header, self.arrays, self.shapes, numpy_backend(), outputs=indices)
 
     def engine(self, rows: int) -> str:
         """Return how that many rows are computed."""
         if rows <= MAX_SINGLE_ROWS:
             return "one by one"
-        engines = sorted(set(self._program().engines))
-        return ", ".join(["by columns", *engines])
+        return ", ".join(["by columns", *sorted(set(self._program().engines))])
 
     def predict(
         self,
