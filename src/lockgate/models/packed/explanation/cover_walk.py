@@ -1,8 +1,9 @@
 """Explanations of trees of any size against the training rows that reached each leaf.
 
-The path-dependent values of TreeSHAP (Lundberg et al., 2020) in time proportional to the nodes,
-times half the most inputs on a way: the integral of `pattern_values` at the points of its quadrature, products from the roots
-down, sums from the leaves up, in the manner of Linear TreeShap (Yu et al., 2022).
+The path-dependent values of TreeSHAP (Lundberg et al., 2020), in time proportional to the nodes
+times half the most inputs on the way to a leaf: the integral of `pattern_values` at the points
+of its quadrature, products from the roots down, sums from the leaves up, in the manner of
+Linear TreeShap (Yu et al., 2022).
 """
 
 from __future__ import annotations
