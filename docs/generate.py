@@ -32,6 +32,7 @@ from lockgate.contract import (
     search,
     tables,
 )
+from lockgate.contract.explanation import Explanation, Reason
 from lockgate.contract.hooks import EVENTS, OPERATIONS, Events, Operations
 from lockgate.contract.kinds import CONTRACT, KINDS
 from lockgate.contract.sections import SECTIONS
@@ -106,6 +107,8 @@ PARTS: dict[str, type] = {
     for cls in (
         Manifest,
         RowPrediction,
+        Explanation,
+        Reason,
         FilledCells,
         Comparison,
         Slot,

@@ -115,6 +115,9 @@ def test_what_cannot_be_explained_is_refused(
         body = {"inputs": [tensor], "parameters": {"explain": "all"}}
         status, answer, *_ = server.ask("POST", "/v2/models/kernel/infer", body)
         assert (status, "whole number from 0" in answer["error"]) == (422, True)
+        body["parameters"] = {"explain": 1, "against": "training"}
+        status, answer, *_ = server.ask("POST", "/v2/models/kernel/infer", body)
+        assert (status, "against the reference row" in answer["error"]) == (422, True)
         status, answer = post(server, {"rows": [row] * 1001, "explain": 1})
         assert status == 422
         assert "at most 1000 rows" in answer["error"]
@@ -135,3 +138,18 @@ def test_others_are_answered_while_many_are_explained(
                 status, answer = explained[k].result()
                 assert (status, answer["explanation"]) == (200, expected.document(k, 2))
                 assert plain[k].result()[0] == 200
+
+
+def test_fewer_rows_are_explained_where_columns_act_together(
+    rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    few = rows[COLUMNS[:12]]
+    late = (few.x0 > 0).astype(int)
+    bundle = lockgate.pack(SVC().fit(few, late), few, late, name="k", path=tmp_path / "kernel")
+    sent = few.head(5).to_dict("records")
+    with serving(deployed(bundle, tmp_path)) as server:
+        status, answer = post(server, {"rows": sent, "explain": 1})
+        assert (status, "at most 4 rows" in answer["error"]) == (422, True)
+        answer = post(server, {"rows": sent[:2], "explain": 1})[1]
+        expected = bundle.explain(few.head(2))
+        assert answer["explanations"] == [expected.document(row, 1) for row in range(2)]

@@ -12,14 +12,15 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import lockgate
 from lockgate.data.transformers import DateParts
-from lockgate.errors import LockgateError, NotApplicable, SchemaViolation, UsageError
+from lockgate.errors import BundleError, LockgateError, NotApplicable, SchemaViolation, UsageError
+from lockgate.models.bundle.explain import Explainers
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,9 @@ def test_a_chosen_reference(
 @pytest.mark.parametrize(
     ("against", "error", "message"),
     [
-        ("median", UsageError, "expected reference, training, or a row"),
+        ("median", UsageError, "against is 'median'; expected reference, training, or a row"),
+        (np.array(["reference"]), UsageError, "against is a ndarray; expected reference"),
+        (pd.DataFrame({"years": [1]}), UsageError, "against is a DataFrame; expected"),
         (
             {"height": 1},
             UsageError,
@@ -168,6 +171,10 @@ def test_several_classes_and_targets(
     total = explanation.values.sum(axis=1) + explanation.base
     assert np.abs(total - both.predict(numbers.head(20)).label).max() <= 1e-12 * 100
     assert explanation.reference is None
+    assert explanation.against == "training"
+    assert both.explain(numbers)._repr_html_().count("<table>") == 2
+    with pytest.raises(UsageError, match="name one as output: cost, delay"):
+        explanation.importance()
 
 
 def test_a_format_that_is_not_packed(
@@ -229,7 +236,31 @@ def test_no_rows_and_unknown_outputs(
     with pytest.raises(UsageError, match="no rows were explained"):
         nothing.importance()
     explanation = bundle.explain(loans[0].head(2))
-    with pytest.raises(UsageError, match="there is no row 2: 2 rows"):
+    assert repr(explanation) == "<Explanation of 2 rows, 4 columns: margin against reference>"
+    with pytest.raises(UsageError, match="row is 2, and 2 rows were explained"):
         explanation.reasons(2)
-    with pytest.raises(UsageError, match="output is 'late', expected one of: none"):
+    with pytest.raises(UsageError, match="output is 'late', expected one of: 1"):
         explanation.reasons(0, output="late")
+    with pytest.raises(UsageError, match="limit is -1"):
+        explanation.reasons(0, -1)
+
+
+def test_a_row_may_be_a_series_and_columns_may_be_numbers(tmp_path: Path) -> None:
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(100, 3)), index=range(100, 200))
+    y = X[0] * 2 + X[2]
+    model = LinearRegression().fit(X.to_numpy(), y)
+    bundle = lockgate.pack(model, X, y, path=tmp_path / "bundle")
+    for against in ({0: 100.0}, {"0": 100.0}, pd.Series({0: 100.0})):
+        explanation = bundle.explain(X.head(2), against=against)
+        assert explanation.base[0] > 190
+        assert explanation.against == "row"
+        assert explanation.reference is not None
+        assert explanation.reference["0"] == 100.0
+    assert bundle.explain(X.tail(3)).frame().index.tolist() == [197, 198, 199]
+
+
+def test_a_damaged_reference_row_is_named(
+    bundle: lockgate.Bundle, loans: tuple[pd.DataFrame, np.ndarray]
+) -> None:
+    with pytest.raises(BundleError, match="no cell of income, years"):
+        Explainers(bundle.predictor.model, {"plan": "basic", "<b>owner</b>": True})  # type: ignore[attr-defined]

@@ -70,7 +70,7 @@ class Importance(ResampledMetrics):
             },
         )
         explanation, reason = _explain(sample)
-        sizes = {} if explanation is None else explanation.importance()
+        sizes = {} if explanation is None else _sizes(explanation)
         order = sorted(intervals, key=lambda column: -intervals[column].estimate)
         table = tuple(
             {
@@ -157,6 +157,13 @@ def _explain(request: lockgate.EvaluateRequest) -> tuple[Explanation | None, str
         return None, str(error)
 
 
+def _sizes(explanation: Explanation) -> dict[str, float]:
+    """Return the mean size of each column's contributions, unless several targets have several."""
+    if not explanation.has_classes and len(explanation.outputs) > 1:
+        return {}
+    return explanation.importance()
+
+
 def _bars(
     name: str, title: str, order: list[str], metrics: dict[str, lockgate.Metric]
 ) -> lockgate.Plot:
@@ -168,6 +175,8 @@ def _bars(
 
 def _dependences(explanation: Explanation, table: lockgate.Table) -> list[lockgate.Plot]:
     """Draw the mean contribution by the values of the most important columns."""
+    if not explanation.has_classes and len(explanation.outputs) > 1:
+        return []  # several targets have several contributions
     contributions = explanation.frame()
     frame = table.frame.head(len(contributions))
     plots = []

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.contract.explanation import Against
+from lockgate.errors import UsageError
 
 __all__ = ["command"]
 
@@ -105,6 +106,8 @@ def command(
     from lockgate.data.io.files import count_rows
     from lockgate.models.bundle.open import open_bundle
 
+    if against != "reference" and not explain:
+        raise UsageError("--against says what --explain compares with; add --explain N")
     opened = open_bundle(bundle)
     total = count_rows(source) if source.is_file() else None
     with tqdm(total=total, unit=" rows", unit_scale=True, disable=None) as bar:

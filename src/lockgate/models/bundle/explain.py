@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -10,9 +11,9 @@ import numpy as np
 
 from lockgate.contract.explanation import Against, Explanation
 from lockgate.contract.prediction import Output
-from lockgate.data.columns.cell_values import cell_values
+from lockgate.data.columns.cell_values import cell_value, cell_values
 from lockgate.data.columns.parsing import read_columns
-from lockgate.errors import SchemaViolation, UsageError
+from lockgate.errors import BundleError, SchemaViolation, UsageError
 from lockgate.models.bundle.open_format import Model
 from lockgate.models.bundle.reference_row import ReferenceRow
 from lockgate.models.bundle.table_explainer import TableExplainer
@@ -23,11 +24,16 @@ __all__ = ["Explainers", "RowExplainer"]
 
 
 class RowExplainer(Protocol):
-    """What explains rows: `Explainer` of packed models, `TableExplainer` of others."""
+    """What explains rows: `Explainer` of packed models, `TableExplainer` of others.
+
+    `is_fast` says whether a row takes a fraction of a millisecond, and `evaluations` how many
+    mixed rows are computed for each.
+    """
 
     explained: str
     base: np.ndarray
     is_fast: bool
+    evaluations: int
 
     def columns(self, cells: Sequence[Any], rows: int) -> np.ndarray:
         """Explain rows, as shape (rows, inputs, outputs)."""
@@ -51,9 +57,13 @@ class Explainers:
         self, model: Model, reference_row: ReferenceRow, targets: Sequence[str] = ()
     ) -> None:
         self.model, self.targets = model, tuple(targets)
-        self.reference_row = {
-            column.name: reference_row.get(column.name) for column in model.inputs
-        }
+        names = [column.name for column in model.inputs]
+        if missing := [name for name in names if name not in reference_row]:
+            raise BundleError(
+                f"the bundle's reference row has no cell of {', '.join(missing[:5])}, which the "
+                "model takes: the manifest is damaged"
+            )
+        self.reference_row: ReferenceRow = {name: reference_row[name] for name in names}
         self._lock = threading.Lock()
         self._explainers: dict[str, RowExplainer] = {}
 
@@ -74,31 +84,38 @@ class Explainers:
 
         """
         if against not in ("reference", "training"):
-            raise UsageError(f"against is {against!r}; expected reference, training, or a row")
+            raise UsageError(f"against is {against[:60]!r}; expected reference, training, or a row")
         with self._lock:
             if against not in self._explainers:
                 self._explainers[against] = self._make(self.reference_row, against)
             return self._explainers[against]
 
     def _make(self, reference_row: ReferenceRow, against: Against) -> RowExplainer:
-        try:
-            cells, _ = read_columns(self.model.inputs, [reference_row])
-        except SchemaViolation as error:
-            problems = [problem.replace(" in row 0", "") for problem in error.problems]
-            raise SchemaViolation([f"the reference row: {p}" for p in problems]) from None
+        cells = self._read_reference(reference_row)
         if isinstance(self.model, TableModel):
             return TableExplainer(self.model, cells, against)
         return Explainer(self.model, cells, against)
 
+    def _read_reference(self, row: Mapping[str, Any]) -> list[Any]:
+        try:
+            return read_columns(self.model.inputs, [row])[0]
+        except SchemaViolation as error:
+            problems = [problem.replace(" in row 0", "") for problem in error.problems]
+            raise SchemaViolation([f"the reference row: {p}" for p in problems]) from None
+
     def _complete(self, row: Mapping[str, Any]) -> ReferenceRow:
         """Return a reference row that names some columns, with typical cells in the others."""
-        unknown = sorted(set(map(str, row)) - set(self.reference_row))
+        unknown = sorted(set(row) - set(self.reference_row))
         if unknown:
             raise UsageError(
                 f"the reference row has {', '.join(unknown[:5])}, which the model does not take; "
                 f"expected some of {', '.join(list(self.reference_row)[:10])}"
             )
-        return {**self.reference_row, **row}
+        cells = self._read_reference({**self.reference_row, **row})
+        return {
+            column.name: cell_value(column, column_cells[0])
+            for column, column_cells in zip(self.model.inputs, cells, strict=True)
+        }
 
     def explain(
         self, columns: Any, predicted: Output, against: Against | Mapping[str, object]
@@ -124,35 +141,40 @@ class Explainers:
             If `against` is something else.
 
         """
-        reference: ReferenceRow | None = None
-        if isinstance(against, Mapping):
-            reference = self._complete(against)
-            explainer = self._make(reference, "reference")
-        else:
-            explainer = self.find(against)
+        if isinstance(against, str):
+            explainer, compared = self.find(against), str(against)
             reference = self.reference_row if against == "reference" else None
+        elif hasattr(against, "items") and not hasattr(against, "columns"):
+            reference = self._complete({str(name): cell for name, cell in against.items()})
+            explainer, compared = self._make(reference, "reference"), "row"
+        else:
+            raise UsageError(
+                f"against is a {type(against).__name__}; expected reference, training, or a row "
+                "as a mapping of column to value"
+            )
         cells, _ = read_columns(self.model.inputs, columns)
-        explanation = self._explain(explainer, cells, predicted.label, reference)
+        explanation = self._explain(explainer, cells, predicted.label, compared, reference)
         if not np.isfinite(explanation.values).all():
             usable = np.isfinite(explanation.values).all(axis=(1, 2))
             row = int(np.flatnonzero(~usable)[0])
             raise SchemaViolation(
                 [f"row {row} cannot be explained: mixed with the reference, it has no prediction"]
             )
-        return explanation
+        return dataclasses.replace(explanation, index=getattr(columns, "index", None))
 
     def explain_cells(self, cells: Sequence[Any], labels: np.ndarray) -> Explanation:
         """Explain rows that were read and predicted, against the reference row.
 
         Contributions of a row that has no prediction with cells of the reference are NaN.
         """
-        return self._explain(self.find(), cells, labels, self.reference_row)
+        return self._explain(self.find(), cells, labels, "reference", self.reference_row)
 
     def _explain(
         self,
         explainer: RowExplainer,
         cells: Sequence[Any],
         labels: np.ndarray,
+        against: str,
         reference: ReferenceRow | None,
     ) -> Explanation:
         return Explanation(
@@ -161,20 +183,22 @@ class Explainers:
             explainer.base,
             explainer.explained,
             self.outputs,
-            len(self.model.classes) > 2,
+            bool(self.model.classes),
             self.chosen_outputs(labels),
             {
                 column.name: cell_values(column, column_cells)
                 for column, column_cells in zip(self.model.inputs, cells, strict=True)
             },
+            against,
             reference,
         )
 
     @property
     def outputs(self) -> tuple[Any, ...]:
         """What is explained of each row: several classes or targets, or a single output."""
-        if len(self.model.classes) > 2:
-            return tuple(self.model.classes)
+        if self.model.classes:
+            classes = tuple(self.model.classes)
+            return classes if len(classes) > 2 else classes[1:]
         return self.targets if self.model.task == "multioutput" else ("",)
 
     def chosen_outputs(self, labels: np.ndarray) -> np.ndarray:

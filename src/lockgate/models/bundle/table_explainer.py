@@ -42,13 +42,17 @@ class TableExplainer:
                 "against its reference"
             )
         if model.task in UNSUPERVISED:
-            raise NotApplicable(f"predictions of task {model.task} have no explanation")
+            raise NotApplicable(
+                f"predictions of task {model.task} cannot be explained: inputs do not add up "
+                "to them"
+            )
         if len(model.inputs) > MAX_PLAYERS:
             raise NotApplicable(
                 f"this model of format {model.name} has {len(model.inputs)} inputs, and "
                 f"{MAX_PLAYERS} are the limit where nothing is known of how a model predicts; "
                 "packed models of trees, and linear ones, are explained with any number"
             )
+        self.evaluations = 1 << len(model.inputs)
         output = model.predict_together([(reference, 1, RejectedRows())])[0]
         self.explained, numbers = _explained_numbers(output)
         self.base = numbers[0]

@@ -40,7 +40,7 @@ MAX_INLINE_ROWS = 2000
 MAX_LARGE_REQUESTS = 4
 """Requests that may be in progress in that thread, or wait for it."""
 
-MAX_EXPLAINED_REQUESTS = 64
+MAX_EXPLAINED_REQUESTS = 16
 """Requests that may wait for the thread that explains predictions."""
 
 

@@ -19,6 +19,10 @@ MAX_ROWS = 1000
 """Most rows of a request that are explained; a file of any size is, by `lockgate predict`."""
 
 
+MAX_EVALUATIONS = 1 << 14
+"""Most rows that are mixed of those of a request and the reference."""
+
+
 def check_explained_rows(explain: int, rows: int) -> None:
     """Refuse to explain more rows than others should wait for.
 
@@ -46,12 +50,17 @@ def explain_prediction(request: PredictionRequest) -> None:
     if not request.explain or not isinstance(result, Prediction):
         return
     try:
-        model.explainers.find()
+        evaluations = model.explainers.find().evaluations
     except NotApplicable as error:
         request.result = HTTPError(422, f"explain: {error}")
         return
     except SchemaViolation as error:
         request.result = HTTPError(422, f"explain: {error.problems[0]}")
+        return
+    if evaluations * request.rows > MAX_EVALUATIONS:
+        limit = max(1, MAX_EVALUATIONS // evaluations)
+        message = f"explain: of this model at most {limit} rows of a request are explained"
+        request.result = HTTPError(422, f"{message}, got {request.rows}")
         return
     source: Any = [request.source] if request.single else request.source
     labels = np.asarray([result.label] if request.single else result.label)

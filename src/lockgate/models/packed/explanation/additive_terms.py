@@ -105,11 +105,13 @@ def find_explained(header: Header, shapes: Sequence[Shape]) -> tuple[int, str]:
     Raises
     ------
     NotApplicable
-        If there is no such number.
+        If the model has none of them.
 
     """
     if header.task in UNSUPERVISED:
-        raise NotApplicable(f"predictions of task {header.task} have no explanation")
+        raise NotApplicable(
+            f"predictions of task {header.task} cannot be explained: inputs do not add up to them"
+        )
     answers = header.answers
     index, name = answers.label, "value"
     expected = len(header.classes) if len(header.classes) > 2 else 1

@@ -68,6 +68,8 @@ class Explainer:
         Value of the reference, or the mean over the training rows.
     engines : list of str
         How each sum of trees is explained.
+    evaluations : int
+        Mixed rows that are computed for each row: of columns that act together.
     is_fast : bool
         Whether a row is explained in a fraction of a millisecond.
 
@@ -118,6 +120,9 @@ class Explainer:
             model.compile_operations(list(interaction.weights))
             for interaction in self._interactions
         ]
+        self.evaluations = sum(
+            1 << interaction.players.bit_count() for interaction in self._interactions
+        )
         numbers = sum(block.weights.size for block in self._blocks)
         self.is_fast = (
             self._explains_rows
@@ -141,15 +146,16 @@ class Explainer:
             if len(players) > MAX_PLAYERS:
                 names = ", ".join(self.names[k] for k in players[:3])
                 raise NotApplicable(
-                    f"{len(players)} inputs ({names}, ...) act together in this model, and "
-                    f"{MAX_PLAYERS} are the most that can be told apart exactly; models of trees, "
+                    f"{len(players)} inputs ({names}, ...) act together in this model, as behind a "
+                    f"kernel, a network, votes or a calibration of several models, and "
+                    f"{MAX_PLAYERS} are the most that can be told apart exactly; sums of trees, "
                     "and linear models, are explained with any number of inputs"
                 )
         if self.against == "training":
             if self._blocks or self._interactions:
                 raise NotApplicable(
                     "only sums of trees know how many training rows took which way; "
-                    "explain this model against its reference"
+                    "explain this model against its reference (against=reference)"
                 )
             for part in trees:
                 if read_covers(self.model, part) is None:

@@ -26,7 +26,10 @@ __all__ = ["TreeExplainer", "find_forest_parts", "read_covers"]
 
 
 MAX_LEAVES = 1 << 14
-"""Most leaves for which tables are tried."""
+"""Most leaves of all trees for which tables are tried."""
+
+MAX_SQUARES = 1 << 20
+"""Most sum of the squares of the trees' leaves: how long it takes to divide them into units."""
 
 
 def read_covers(model: PackedModel, trees: Trees) -> np.ndarray | None:
@@ -104,7 +107,8 @@ class TreeExplainer:
             start = model.arrays[op.base] / op.divide
             self.base_change = share @ values - trees.weights @ (sums - start)
         tables = None
-        if int(unpacked.nodes.leaf.sum()) <= MAX_LEAVES:
+        leaves = np.bincount(unpacked.nodes.tree[unpacked.nodes.leaf])
+        if leaves.sum() <= MAX_LEAVES and leaves @ leaves <= MAX_SQUARES:
             paths = TreePaths(unpacked, self.encoder, parts, trees.players)
             tables = CellTables.build(paths, values, _shares(paths, codes, covers), inputs)
         self.engine: CellTables | ReferenceWalk | CoverWalk

@@ -13,8 +13,8 @@ from lockgate.models.packed.explanation.tree_paths import Condition, TreePaths
 
 __all__ = ["LeafShares", "Path", "Unit", "UnitBuilder"]
 
-MAX_LEAF_PLAYERS = 16
-"""Most inputs on the way to a leaf: a leaf has a value for each of 65,536 patterns."""
+MAX_PATTERN_VALUES = 1 << 25
+"""Most values of all leaves, one for each input and pattern of inputs: a few seconds of work."""
 
 MAX_UNIT_LEAVES = 32
 """Most leaves of a unit; tables of more are too large, so their size is not even counted."""
@@ -165,6 +165,7 @@ class UnitBuilder:
     def build(self) -> list[Unit] | None:
         """Return the units of all trees, or None where their tables would be too large."""
         trees, allowed = self.paths.unpacked.forest.trees, self.bytes_left
+        patterns_left = MAX_PATTERN_VALUES
         for root in range(trees):
             expected = (allowed - self.bytes_left) * trees
             if root == FIRST_TREES and expected > 2 * allowed * FIRST_TREES:
@@ -173,7 +174,8 @@ class UnitBuilder:
             leaves: list[_Leaf] = []
             self._leaves_below: dict[int, slice] = {}
             self._collect(root, (), {}, leaves)
-            if any(len(leaf.shares) > MAX_LEAF_PLAYERS for leaf in leaves):
+            patterns_left -= sum(len(leaf.shares) << len(leaf.shares) for leaf in leaves)
+            if patterns_left < 0:
                 return None
             if not self._plan(root, leaves):
                 return None

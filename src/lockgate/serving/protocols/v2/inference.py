@@ -105,7 +105,10 @@ def read_infer_request(
 
 def _read_explain(body: Infer) -> int:
     """Return how many reasons the parameters request."""
-    explain = (body.parameters or {}).get("explain", 0)
+    parameters = body.parameters or {}
+    if parameters.get("against", "reference") != "reference":
+        raise HTTPError(422, "servers explain against the reference row; omit parameter against")
+    explain = parameters.get("explain", 0)
     if not isinstance(explain, int) or isinstance(explain, bool) or explain < 0:
         raise HTTPError(
             422, f"parameter explain is {explain!r:.40}, expected a whole number from 0"
