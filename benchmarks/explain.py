@@ -11,6 +11,7 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+import functools
 import http.client
 import json
 import socket
@@ -32,7 +33,7 @@ from benchmarks.processes import stop
 from lockgate.models.packed.explanation.explainer import Explainer
 from lockgate.models.packed.runtime.model import PackedModel
 
-TRAINING_ROWS = 188_971
+TRAINING_ROWS = {"boosting": 188_971, "LightGBM": 188_971, "forest": 40_000, "logistic": 40_000}
 ROWS = 1000
 ROUNDS = 200
 """Rows that are explained one by one."""
@@ -46,10 +47,10 @@ GOALS = {
 }
 
 
-def rows_of(width: int) -> tuple[Any, np.ndarray]:
+def rows_of(width: int, count: int) -> tuple[Any, np.ndarray]:
     """Return rows with gaps and categories; beyond those of flights, columns without meaning."""
     frame, target = flights()
-    frame, target = frame.head(TRAINING_ROWS).copy(), target[:TRAINING_ROWS]
+    frame, target = frame.head(count).copy(), target[:count]
     rng = np.random.default_rng(0)
     for k in range(width - frame.shape[1]):
         column = rng.normal(size=len(frame))
@@ -58,6 +59,7 @@ def rows_of(width: int) -> tuple[Any, np.ndarray]:
     return frame, target
 
 
+@functools.cache
 def explainers(name: str, width: int) -> tuple[Any, Any, PackedModel, list[Any], list[Any]]:
     """Fit and pack a model; return the rows, the pipeline, the model, cells and a reference."""
     import lockgate
@@ -65,7 +67,7 @@ def explainers(name: str, width: int) -> tuple[Any, Any, PackedModel, list[Any],
     from lockgate.models.bundle.reference_row import make_reference_row
     from lockgate.models.packing.pack import packed_bytes
 
-    frame, target = rows_of(width)
+    frame, target = rows_of(width, TRAINING_ROWS[name])
     pipe = make_pipeline(before(name, frame), models()[name]).fit(frame, target)
     kinds = {column: "category" if column in CATEGORIES else "number" for column in frame}
     schema = lockgate.Schema(tuple(lockgate.Column(str(c), kind) for c, kind in kinds.items()))
@@ -142,7 +144,7 @@ def serve_explained() -> str:
     """Measure a server that predicts, and one row in two explains with three reasons."""
     import lockgate
 
-    frame, target = rows_of(WIDTHS[0])
+    frame, target = rows_of(WIDTHS[0], TRAINING_ROWS["boosting"])
     pipe = make_pipeline(before("boosting", frame), models()["boosting"]).fit(frame, target)
     rows = frame.tail(ROUNDS).astype(object).where(frame.tail(ROUNDS).notna(), None)
     bodies = [
