@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
 from sklearn.svm import SVC
 
 import lockgate
 from lockgate.batch.predict_file import predict_file
-from lockgate.cli.model.predict import command
+from lockgate.cli.commands import lockgate as command_line
 from lockgate.errors import NotApplicable, UsageError
 
 
@@ -60,7 +61,7 @@ def test_the_command_writes_as_many_as_there_are(
     source, target = tmp_path / "rows.csv", tmp_path / "out.csv"
     rows.head(5).to_csv(source, index=False)
     arguments = [str(bundle.path), str(source), str(target), "--explain", "99"]
-    assert command.main(arguments, standalone_mode=False) == 0
+    assert CliRunner().invoke(command_line, ["predict", *arguments]).exit_code == 0
     names = list(pd.read_csv(target).columns)
     assert names[-2:] == ["reason_4", "contribution_4"]
 

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+from click.testing import CliRunner
 from sklearn.datasets import load_breast_cancer
 
 import lockgate
-from lockgate.cli.model.predict import command
+from lockgate.cli.commands import lockgate as command_line
 from tests.docs.test_docs import ROOT, blocks
 
 PAGE = ROOT / "docs" / "explanations.md"
@@ -31,7 +32,7 @@ def test_the_example_runs(tmp_path: Path) -> None:
         str(tmp_path / word) if word in ("tumours", "rows.csv", "predictions.csv") else word
         for word in shlex.split(line)[2:]
     ]
-    assert command.main(words, standalone_mode=False) == 0
+    assert CliRunner().invoke(command_line, ["predict", *words]).exit_code == 0
     written = pd.read_csv(tmp_path / "predictions.csv")
     bundle = lockgate.open(tmp_path / "tumours")
     (shown,) = blocks(PAGE, "json")

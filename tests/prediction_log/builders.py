@@ -69,6 +69,7 @@ def counts(folder: Path, since: int = 0, until: int = 1 << 62) -> list[int]:
 def manifest(name: str = "churn", **fields: Any) -> Manifest:
     defaults: dict[str, Any] = {
         "schema_version": 1,
+        "reference_row": {},
         "name": name,
         "task": "binary",
         "schema": Schema(COLUMNS),

@@ -198,7 +198,9 @@ class Batcher:
                 except Exception:
                     _compute_individually(group)
                 else:
-                    _explain(group)
+                    for request in group:
+                        if request.explain:
+                            _explain(request)
                 self._finish(group)
 
     def _finish(self, requests: list[PredictionRequest]) -> None:
@@ -274,18 +276,18 @@ def _compute_individually(requests: list[PredictionRequest]) -> None:
             compute([request])
         except Exception:
             log.exception("predicting failed")
-    _explain(requests)
+        else:
+            if request.explain:
+                _explain(request)
 
 
-def _explain(requests: list[PredictionRequest]) -> None:
-    """Explain the predictions of requests that ask for it."""
-    for request in requests:
-        if request.explain:
-            try:
-                explain_prediction(request)
-            except Exception:
-                log.exception("explaining failed")
-                request.result = None
+def _explain(request: PredictionRequest) -> None:
+    """Explain the predictions of a request that asks for it."""
+    try:
+        explain_prediction(request)
+    except Exception:
+        log.exception("explaining failed")
+        request.result = None
 
 
 def _explains_at_once(request: PredictionRequest) -> bool:

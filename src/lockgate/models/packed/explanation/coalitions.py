@@ -52,8 +52,8 @@ def shapley_values(worth: np.ndarray) -> np.ndarray:
     for player in range(players):
         without = np.flatnonzero(~bits[:, player])
         gains = worth[without | 1 << player] - worth[without]
-        weights = shares[sizes[without]].reshape(-1, *[1] * (gains.ndim - 1))
-        values[player] = ordered_sum(weights * gains, np)
+        weighted = shares[sizes[without], None] * gains.reshape(len(gains), -1)
+        values[player] = ordered_sum(weighted, np).reshape(worth.shape[1:])
     return values
 
 
