@@ -190,7 +190,7 @@ def ask_in_turns(port: int, bodies: list[list[bytes]]) -> list[list[float]]:
         except OSError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.05)
+            time.sleep(0.05)  # the server is starting
     for pair in bodies:
         for kind, body in enumerate(pair):
             started = time.perf_counter()

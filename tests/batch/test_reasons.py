@@ -15,6 +15,7 @@ from sklearn.svm import SVC
 import lockgate
 from lockgate.batch.predict_file import predict_file
 from lockgate.cli.commands import lockgate as command_line
+from lockgate.contract.explanation import Against
 from lockgate.errors import NotApplicable, UsageError
 
 
@@ -98,14 +99,15 @@ def test_what_is_refused_leaves_nothing(
     target = tmp_path / "out.parquet"
     with pytest.raises(NotApplicable, match="13 inputs"):
         predict_file(svm, tmp_path / "wide.parquet", target, explain=1)
-    for options, message in (
+    refused: tuple[tuple[dict[str, Any], str], ...] = (
         ({"explain": -1}, "explain is -1, expected a whole number from 0"),
         ({"explain": "3"}, "explain is '3'"),
         ({"explain": 1, "against": "mean"}, "against is 'mean'"),
         ({"explain": 1, "keep": ["reason_1"]}, "column reason_1 cannot be kept"),
-    ):
+    )
+    for options, message in refused:
         with pytest.raises(UsageError, match=message):
-            predict_file(bundle, tmp_path / "rows.parquet", target, **options)  # type: ignore[arg-type]
+            predict_file(bundle, tmp_path / "rows.parquet", target, **options)
     assert not target.exists()
     assert not list(tmp_path.glob("*.parts"))
 
@@ -119,9 +121,29 @@ def test_parts_of_a_run_with_other_reasons_are_not_reused(
     def stop(_: int) -> None:
         raise KeyboardInterrupt
 
-    for options in ({}, {"explain": 1}, {"explain": 1, "against": "training"}):
+    runs: tuple[dict[str, Any], ...] = (
+        {},
+        {"explain": 1},
+        {"explain": 1, "against": "training"},
+    )
+    for options in runs:
         with pytest.raises(KeyboardInterrupt):
-            predict_file(bundle, source, target, part_rows=64, on_progress=stop, **options)  # type: ignore[arg-type]
+            predict_file(bundle, source, target, part_rows=64, on_progress=stop, **options)
     result = predict_file(bundle, source, target, part_rows=64, explain=2)
     assert result.resumed == 0
     assert "reason_2" in pd.read_parquet(target)
+
+
+def test_a_part_without_a_row_to_explain(
+    bundle: lockgate.Bundle, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "rows.parquet", tmp_path / "out.parquet"
+    broken = rows.assign(a=rows.a.where(rows.index >= 64, np.inf))
+    broken.to_parquet(source)
+    runs: tuple[Against, ...] = ("reference", "training")
+    for against in runs:
+        result = predict_file(
+            bundle, source, target, explain=2, against=against, part_rows=64, force=True
+        )
+        assert (result.predicted_rows, result.rejected_rows) == (236, 64)
+        assert pd.read_parquet(target).row.min() == 64

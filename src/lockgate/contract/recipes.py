@@ -51,7 +51,7 @@ TWO_CLASSES = frozenset({"binary", "anomaly"})
 def is_fitted_to_each(tasks: Sequence[str], task: str) -> bool:
     """Whether a model that declares these tasks is fitted to each target of the task by itself.
 
-    That is a model of a single target, where there are several; without tasks it is one, too.
+    That is a model of a single target, where there are several; so is a model without tasks.
 
     Examples
     --------

@@ -18,6 +18,7 @@ from lockgate.serving.http.messages import (
     Request,
     Response,
     SendResponse,
+    overloaded,
 )
 from lockgate.serving.http.routing import Route, Routes
 from lockgate.serving.prediction.batcher import Batcher
@@ -123,7 +124,7 @@ class Application:
         assert route is not None
         request.route = route
         if route.role == "predict" and self.batcher.full():
-            raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
+            raise overloaded()
         if route.bodies:
             content_type = headers.get(b"content-type", b"")
             media_type = JSON if content_type == JSON_BYTES else _media_type(content_type)
@@ -184,7 +185,7 @@ class Application:
         """
         size = len(request.body)
         if self._waiting >= MAX_WAITING or self._waiting_bytes + size > MAX_WAITING_BYTES:
-            raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
+            raise overloaded()
         self._waiting += 1
         self._waiting_bytes += size
 

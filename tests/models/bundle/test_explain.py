@@ -21,6 +21,7 @@ import lockgate
 from lockgate.data.transformers import DateParts
 from lockgate.errors import BundleError, LockgateError, NotApplicable, SchemaViolation, UsageError
 from lockgate.models.bundle.explain import Explainers
+from lockgate.models.bundle.open_format import model_of
 
 
 @pytest.fixture(scope="module")
@@ -263,4 +264,4 @@ def test_a_damaged_reference_row_is_named(
     bundle: lockgate.Bundle, loans: tuple[pd.DataFrame, np.ndarray]
 ) -> None:
     with pytest.raises(BundleError, match="no cell of income, years"):
-        Explainers(bundle.predictor.model, {"plan": "basic", "<b>owner</b>": True})  # type: ignore[attr-defined]
+        Explainers(model_of(bundle.predictor), {"plan": "basic", "<b>owner</b>": True})

@@ -21,6 +21,7 @@ __all__ = [
     "SendResponse",
     "check_rows",
     "json_response",
+    "overloaded",
     "read_body",
     "without_upgrade",
 ]
@@ -203,6 +204,11 @@ class HTTPError(Exception):
         if self.problems:
             body["problems"] = self.problems
         return Response(self.status, encode(body), JSON, tuple(self.headers.items()))
+
+
+def overloaded() -> HTTPError:
+    """Return the error of a request for which too many others wait."""
+    return HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
 
 
 def json_response(

@@ -17,6 +17,7 @@ from lockgate.serving.http.messages import (
     Request,
     Response,
     SendResponse,
+    overloaded,
 )
 from lockgate.serving.prediction.explanations import explain_prediction
 from lockgate.serving.prediction.model_store import LoadedModel
@@ -111,7 +112,7 @@ class Batcher:
     def _submit_explained(self, request: PredictionRequest) -> None:
         """Take a request whose explanations take long: they are computed in a thread."""
         if self.explained >= MAX_EXPLAINED_REQUESTS:
-            raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
+            raise overloaded()
         self.explained += 1
 
         def on_done(_: object) -> None:
@@ -135,7 +136,7 @@ class Batcher:
 
         """
         if self.large >= MAX_LARGE_REQUESTS:
-            raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
+            raise overloaded()
         self.large += 1
 
         def on_done(future: asyncio.Future[tuple[PredictionRequest, Response | None]]) -> None:

@@ -18,7 +18,6 @@ __all__ = ["check_explained_rows", "explain_prediction"]
 MAX_ROWS = 1000
 """Most rows of a request that are explained; a file of any size is, by `lockgate predict`."""
 
-
 MAX_EVALUATIONS = 1 << 14
 """Most rows that are mixed of those of a request and the reference."""
 

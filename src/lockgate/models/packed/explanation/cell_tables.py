@@ -76,7 +76,6 @@ class CellTables:
         values: np.ndarray,
         shares: LeafShares,
         inputs: int,
-        max_bytes: int = MAX_BYTES,
     ) -> CellTables | None:
         """Build the tables, or return None where they would be too large.
 
@@ -90,12 +89,10 @@ class CellTables:
             Share of each input on the way to a leaf.
         inputs : int
             Number of inputs.
-        max_bytes : int
-            Largest size of all tables.
 
         """
         for unit_size in UNIT_SIZES:
-            units = UnitBuilder(paths, values, shares, max_bytes, unit_size).build()
+            units = UnitBuilder(paths, values, shares, MAX_BYTES, unit_size).build()
             if units is not None:
                 return cls(units, inputs, values.shape[1])
         return None

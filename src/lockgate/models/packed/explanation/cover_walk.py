@@ -22,11 +22,10 @@ __all__ = ["CoverWalk", "node_covers"]
 
 def node_covers(unpacked: UnpackedForest, leaf_covers: np.ndarray) -> np.ndarray:
     """Return how many training rows reached each node, from those of the leaves."""
-    nodes, trees = unpacked.nodes, unpacked.forest.trees
+    nodes = unpacked.nodes
     covers = np.zeros(len(nodes.leaf))
     covers[nodes.leaf] = leaf_covers
-    left = trees + 2 * np.arange(len(nodes.inner))
-    for node, child in zip(nodes.inner[::-1].tolist(), left[::-1].tolist(), strict=True):
+    for node, child in zip(nodes.inner[::-1].tolist(), nodes.left[::-1].tolist(), strict=True):
         covers[node] = covers[child] + covers[child + 1]
     return covers
 

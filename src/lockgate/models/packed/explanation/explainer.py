@@ -11,11 +11,15 @@ import numpy as np
 from lockgate.contract.explanation import Against
 from lockgate.errors import NotApplicable
 from lockgate.models.packed.explanation.additive_terms import (
-    Block,
     Interaction,
     Trees,
     find_explained,
     split_terms,
+)
+from lockgate.models.packed.explanation.block_contributions import (
+    add_block,
+    compared_with,
+    row_adder,
 )
 from lockgate.models.packed.explanation.cell_tables import CellTables
 from lockgate.models.packed.explanation.coalitions import (
@@ -33,6 +37,7 @@ from lockgate.models.packed.format.arithmetic import ordered_sum
 from lockgate.models.packed.format.array_types import Cells
 from lockgate.models.packed.format.linear import TermCounts
 from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.models.packed.runtime.one_hot_masks import ForestPart
 from lockgate.models.packed.runtime.program import Program
 
 __all__ = ["Explainer"]
@@ -92,29 +97,22 @@ class Explainer:
         self._blocks, self._interactions = terms.blocks, terms.interactions
         self._check(terms.trees)
         with np.errstate(all="ignore"):
-            forests = [
-                [block.operand for block in find_forest_parts(model, part)] for part in terms.trees
-            ]
+            forests = [find_forest_parts(model, part) for part in terms.trees]
             needed = [block.operation for block in self._blocks]
-            for operands in forests:
-                needed += operands
+            needed += [part.operand for parts in forests for part in parts]
             self._program = model.compile_operations(needed)
             self._read = self._program.row()
-            reference_row = [_first(column) for column in self.reference]
-            at_reference = self._read(reference_row)
-            self._references = at_reference[: len(self._blocks)]
-            self._trees, start = [], len(self._blocks)
-            for part, operands in zip(terms.trees, forests, strict=True):
-                end = start + len(operands)
-                explainer = TreeExplainer(
-                    model, part, at_reference[start:end], against, slice(start, end)
-                )
-                self._trees.append(explainer)
-                start = end
-            base = model.compile_operations([index]).row()(reference_row)[0]
-        self.base = np.asarray(base, dtype=float)
-        for explainer in self._trees:
-            self.base = self.base + explainer.base_change
+            row = _cells_of_row(self.reference)
+            at_reference = self._read(row)
+            self._deltas = [
+                compared_with(block, reference)
+                for block, reference in zip(self._blocks, at_reference, strict=False)
+            ]
+            self._trees = self._explain_forests(terms.trees, forests, at_reference)
+            base = model.compile_operations([index]).row()(row)[0]
+        self.base = np.asarray(base, dtype=float) + sum(
+            explainer.base_change for explainer in self._trees
+        )
         self.engines = [explainer.engine.name for explainer in self._trees]
         self._programs = [
             model.compile_operations(list(interaction.weights))
@@ -129,10 +127,19 @@ class Explainer:
             and numbers <= FAST_NUMBERS
             and all(isinstance(explainer.engine, CellTables) for explainer in self._trees)
         )
-        self._deltas = [
-            self._delta(block, reference)
-            for block, reference in zip(self._blocks, self._references, strict=True)
-        ]
+
+    def _explain_forests(
+        self, trees: Sequence[Trees], forests: Sequence[list[ForestPart]], at_reference: list[Any]
+    ) -> list[TreeExplainer]:
+        """Make what explains each sum of trees, read from its blocks among the results."""
+        explainers, start = [], len(self._blocks)
+        for part, parts in zip(trees, forests, strict=True):
+            span = slice(start, start + len(parts))
+            explainers.append(
+                TreeExplainer(self.model, part, parts, at_reference[span], self.against, span)
+            )
+            start = span.stop
+        return explainers
 
     def _check(self, trees: Sequence[Trees]) -> None:
         classes = len(self.model.classes)
@@ -164,14 +171,6 @@ class Explainer:
                         "pack the model again, or explain it against its reference"
                     )
 
-    def _delta(self, block: Block, reference: Any) -> Any:
-        """Return what a block's values are compared with."""
-        if block.kind == "codes":
-            return block.weights - block.weights[reference]
-        if block.kind == "terms":
-            return reference.weighted(block.weights)[:, 0]
-        return np.asarray(reference, dtype=float)
-
     def columns(self, cells: Sequence[Cells], rows: int) -> np.ndarray:
         """Explain rows.
 
@@ -189,7 +188,7 @@ class Explainer:
         """
         if rows == 1 and self._explains_rows:
             with np.errstate(all="ignore"):
-                values = self._explain_row([_first(column) for column in cells])
+                values = self._explain_row(_cells_of_row(cells))
             return np.array(values).reshape(1, -1, 1)
         step = self._program.chunk
         parts = [
@@ -203,7 +202,7 @@ class Explainer:
         with np.errstate(all="ignore"):
             *results, _ = self._program.columns(cells, rows)
             for block, delta, result in zip(self._blocks, self._deltas, results, strict=False):
-                _add_block(total, block, delta, result)
+                add_block(total, block, delta, result)
             values = np.ascontiguousarray(total.transpose(2, 0, 1))
             for trees in self._trees:
                 values += trees.columns(results[trees.span], rows).reshape(values.shape)
@@ -216,7 +215,7 @@ class Explainer:
         """The function from one row's cells to its values, those of `columns` to the bit."""
         zeros = [0.0] * len(self.names)
         plan = [
-            _row_block(number, block, delta)
+            row_adder(number, block, delta)
             for number, (block, delta) in enumerate(zip(self._blocks, self._deltas, strict=True))
         ]
         trees = [(explainer.row(), explainer.span) for explainer in self._trees]
@@ -263,9 +262,9 @@ class Explainer:
             values[low : low + count, list(players)] += shares.transpose(1, 0, 2)
 
 
-def _first(column: Cells) -> Any:
-    cell = column[0]
-    return cell.item() if isinstance(cell, np.generic) else cell
+def _cells_of_row(cells: Sequence[Cells]) -> list[Any]:
+    """Return the cells of the only row."""
+    return [column.item() if isinstance(column, np.ndarray) else column[0] for column in cells]
 
 
 def _weighted(result: Any, weights: np.ndarray) -> np.ndarray:
@@ -274,47 +273,3 @@ def _weighted(result: Any, weights: np.ndarray) -> np.ndarray:
         return result.weighted(weights)
     used = weights.any(axis=0)
     return np.stack([ordered_sum(row[used, None] * result[used], np) for row in weights])
-
-
-def _add_block(total: np.ndarray, block: Block, delta: Any, result: Any) -> None:
-    """Add a block's contributions to `total`, shape (inputs, outputs, n), column after column."""
-    if block.kind == "codes":
-        total[block.players[0]] += delta[result].T
-    elif block.kind == "terms":
-        total[block.players[0]] += result.weighted(block.weights) - delta[:, None]
-    else:
-        for k in np.flatnonzero(block.weights.any(axis=0)).tolist():
-            total[block.players[k]] += block.weights[:, k : k + 1] * (result[k] - delta[k])
-
-
-def _row_block(
-    number: int, block: Block, delta: Any
-) -> Callable[[list[float], Sequence[Any]], None]:
-    """Make the function that adds a block's contributions to one row's values."""
-    player = int(block.players[0])
-    if block.kind == "codes":
-        changes = delta[:, 0].tolist()
-
-        def add_code(values: list[float], results: Sequence[Any]) -> None:
-            values[player] += changes[results[number]]
-
-        return add_code
-    if block.kind == "terms":
-        weights, subtrahend = block.weights[0].tolist(), float(delta[0])
-
-        def add_terms(values: list[float], results: Sequence[Any]) -> None:
-            subtotal = 0.0
-            for k, value in results[number].pairs():
-                subtotal += weights[k] * value
-            values[player] += subtotal - subtrahend
-
-        return add_terms
-    used = np.flatnonzero(block.weights.any(axis=0)).tolist()
-    plan = [(k, int(block.players[k]), float(block.weights[0, k]), float(delta[k])) for k in used]
-
-    def add_numbers(values: list[float], results: Sequence[Any]) -> None:
-        block_values = results[number]
-        for k, input_number, weight, reference in plan:
-            values[input_number] += weight * (block_values[k] - reference)
-
-    return add_numbers

@@ -62,8 +62,10 @@ class TreeExplainer:
         The model.
     trees : Trees
         The sum.
+    parts : sequence of ForestPart
+        The blocks that it is read from, of `find_forest_parts`.
     reference : sequence
-        What the blocks of `find_forest_parts` are for the reference row.
+        What these blocks are for the reference row.
     against : {"reference", "training"}
         What rows are compared with; the second needs `read_covers`.
     span : slice
@@ -82,16 +84,16 @@ class TreeExplainer:
         self,
         model: PackedModel,
         trees: Trees,
+        parts: Sequence[ForestPart],
         reference: Sequence[Any],
         against: Against,
         span: slice,
     ) -> None:
         self.span = span
         op, inputs = _forest_of(model, trees), len(model.inputs)
-        parts = find_forest_parts(model, trees)
         unpacked = UnpackedForest.unpack(op, model.arrays)
         self.encoder = ForestCodes(unpacked, numpy_backend(), parts)
-        self._columns = _column_codes(self.encoder, parts)
+        self._columns = _column_codes(self.encoder)
         values = leaf_values(unpacked, trees.weights)
         codes = self.encoder.row()(*reference)
         covers = None
@@ -109,7 +111,7 @@ class TreeExplainer:
         tables = None
         leaves = np.bincount(unpacked.nodes.tree[unpacked.nodes.leaf])
         if leaves.sum() <= MAX_LEAVES and leaves @ leaves <= MAX_SQUARES:
-            paths = TreePaths(unpacked, self.encoder, parts, trees.players)
+            paths = TreePaths(unpacked, self.encoder, trees.players)
             tables = CellTables.build(paths, values, _shares(paths, codes, covers), inputs)
         self.engine: CellTables | ReferenceWalk | CoverWalk
         if tables is not None:
@@ -148,21 +150,19 @@ class TreeExplainer:
         return explain_row
 
 
-def _column_codes(
-    encoder: ForestCodes, parts: Sequence[ForestPart]
-) -> list[tuple[int, np.ndarray | None]]:
+def _column_codes(encoder: ForestCodes) -> list[tuple[int, np.ndarray | None]]:
     """Return which code each compared column has, and for one-hot columns the rank by it."""
     columns: list[tuple[int, np.ndarray | None]] = []
     for number, entry in enumerate(encoder.plan):
-        code_columns = parts[entry.part].code_columns
-        if entry.row is not None or code_columns is None:
+        if entry.row is not None:
             columns.append((number, None))
             continue
-        width = parts[entry.part].width
-        for column in encoder.used:
-            if entry.column <= column < entry.column + width:
-                values = (code_columns == column - entry.column).astype(float)
-                columns.append((number, encoder.edges[column].searchsorted(values)))
+        end = entry.column + encoder.parts[entry.part].width
+        columns += [
+            (number, encoder.ranks(entry, column))
+            for column in encoder.used
+            if entry.column <= column < end
+        ]
     return columns
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from lockgate.models.packed.runtime.forest_codes import ForestCodes
-from lockgate.models.packed.runtime.one_hot_masks import ForestPart
 from lockgate.models.packed.runtime.tree_arrays import UnpackedForest
 
 __all__ = ["Condition", "TreePaths", "leaf_values"]
@@ -43,8 +42,6 @@ class TreePaths:
         The forest.
     codes : ForestCodes
         How rows are encoded.
-    parts : sequence of ForestPart
-        The blocks that `codes` takes; empty where it takes all columns.
     players : ndarray of int, shape (width,)
         Input of each column.
 
@@ -61,15 +58,14 @@ class TreePaths:
         self,
         unpacked: UnpackedForest,
         codes: ForestCodes,
-        parts: list[ForestPart],
         players: np.ndarray,
     ) -> None:
-        self.unpacked, self.plan, self.parts = unpacked, codes.plan, parts
+        self.unpacked, self.codes, self.plan = unpacked, codes, codes.plan
         self.entry_players = [int(players[entry.column]) for entry in codes.plan]
         self._sets = unpacked.sets
         counts = unpacked.counts
         self.sizes = [
-            len(parts[entry.part].code_columns)  # type: ignore[arg-type]  # one-hot columns
+            len(codes.code_columns(entry))
             if entry.row is None
             else int(unpacked.codes[entry.column]) + 1
             if unpacked.codes[entry.column]
@@ -78,7 +74,7 @@ class TreePaths:
         ]
         entry_of = {}
         for number, entry in enumerate(codes.plan):
-            width = parts[entry.part].width if entry.row is None else 1
+            width = codes.parts[entry.part].width if entry.row is None else 1
             entry_of.update({entry.column + k: number for k in range(width)})
         feature, rank = unpacked.feature.tolist(), unpacked.rank.tolist()
         self.conditions = [
@@ -87,10 +83,10 @@ class TreePaths:
                 feature, rank, unpacked.missing_left.tolist(), strict=True
             )
         ]
-        trees, inner = unpacked.forest.trees, unpacked.nodes.inner
+        inner = unpacked.nodes.inner
         total = len(unpacked.nodes.leaf)
         self.left = np.full(total, -1)
-        self.left[inner] = trees + 2 * np.arange(len(inner))
+        self.left[inner] = unpacked.nodes.left
         self.inner_index = np.full(total, -1)
         self.inner_index[inner] = np.arange(len(inner))
         self._met: dict[Condition, np.ndarray] = {}
@@ -108,11 +104,7 @@ class TreePaths:
         if column in self._sets:
             return np.asarray(self._sets[column][rank])
         if entry.row is None:
-            code_columns = self.parts[entry.part].code_columns
-            assert code_columns is not None  # it is a block of one-hot columns
-            values = (code_columns == column - entry.column).astype(float)
-            ranks = self.unpacked.edges[column].searchsorted(values)
-            return np.asarray(ranks <= rank)
+            return np.asarray(self.codes.ranks(entry, column) <= rank)
         left = np.arange(size) <= rank
         left[-1] = condition.missing_left
         return left

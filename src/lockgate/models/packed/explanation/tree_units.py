@@ -202,7 +202,7 @@ class UnitBuilder:
             return all(self._plan(child, tree) for child in (left, left + 1))
         targets = self._targets(leaves)
         if not targets:
-            return True  # no leaf, or a tree of a single one, is no input's contribution
+            return True  # without a condition, no input contributes anything
         groups = self._group(leaves)
         axes = self._axes(leaves, groups)
         size = math.prod(axis.size for axis in axes) * len(targets)

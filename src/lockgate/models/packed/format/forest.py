@@ -182,6 +182,12 @@ class ForestNodes:
     tree: np.ndarray
     levels: list[tuple[int, int]]
 
+    @property
+    def left(self) -> np.ndarray:
+        """Left child of each inner node; the right one follows it."""
+        trees = self.levels[0][1]
+        return trees + 2 * np.arange(len(self.inner))
+
 
 def expand_nodes(forest: Forest, arrays: Mapping[str, np.ndarray]) -> ForestNodes:
     """Expand the leaf bits; PackedFormatError unless every node belongs to one tree."""

@@ -33,6 +33,8 @@ class ForestCodes:
     ----------
     plan : list of ForestColumn
         What gives each of the codes.
+    parts : tuple of ForestPart
+        The blocks of columns; empty where there is one block of all.
 
     """
 
@@ -44,9 +46,21 @@ class ForestCodes:
         self.device_edges = {
             k: backend.asarray(column_edges) for k, column_edges in self.edges.items()
         }
+        self.parts = tuple(parts)
         self.plan = [ForestColumn(0, k, k) for k in self.used]
         if parts:
             self.plan = plan_columns(parts, self.used)
+
+    def code_columns(self, entry: ForestColumn) -> np.ndarray:
+        """Return the column of each code of a block of one-hot columns, -1 for none."""
+        code_columns = self.parts[entry.part].code_columns
+        assert code_columns is not None  # as the plan has no row for it
+        return code_columns
+
+    def ranks(self, entry: ForestColumn, column: int) -> np.ndarray:
+        """Return the rank that a one-hot column of the forest has for each code of its block."""
+        values = (self.code_columns(entry) == column - entry.column).astype(float)
+        return np.asarray(self.edges[column].searchsorted(values))
 
     def columns(self, parts: Sequence[Array]) -> list[Array]:
         """Return the codes for blocks of columns.

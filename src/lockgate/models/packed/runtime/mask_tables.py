@@ -230,9 +230,9 @@ class MaskTables:
 
 def _count_leaves(nodes: ForestNodes) -> tuple[np.ndarray, np.ndarray]:
     """Return each node's first leaf, counted from the left of its tree, and its leaf count."""
-    trees, total = nodes.levels[0][1], len(nodes.leaf)
+    total = len(nodes.leaf)
     child = np.full(total, -1, np.int64)
-    child[nodes.inner] = trees + 2 * np.arange(len(nodes.inner))
+    child[nodes.inner] = nodes.left
     count = np.ones(total, np.int64)
     for low, high in reversed(nodes.levels):
         level_inner = np.flatnonzero(~nodes.leaf[low:high]) + low
@@ -250,7 +250,7 @@ def _build_tables(
 ) -> dict[int, np.ndarray]:
     """Return the table of each used column: a row per code, a column per tree."""
     nodes, trees = unpacked.nodes, unpacked.forest.trees
-    below = count[trees + 2 * np.arange(len(nodes.inner))].astype(np.uint64)
+    below = count[nodes.left].astype(np.uint64)
     left = ((np.uint64(1) << below) - np.uint64(1)) << start[nodes.inner].astype(np.uint64)
     splits = _Splits(
         tree=nodes.tree[nodes.inner],

@@ -69,7 +69,7 @@ class TreeWalk:
     def _pack_nodes(self, nodes: ForestNodes, column: np.ndarray, rank: np.ndarray) -> None:
         trees, total = self.forest.trees, len(nodes.leaf)
         child = np.arange(total, dtype=np.int64)
-        child[nodes.inner] = trees + 2 * np.arange(len(nodes.inner))
+        child[nodes.inner] = nodes.left
         limit = np.full(total, (1 << CODE_BITS) - 1, np.int64)
         limit[nodes.inner] = rank
         node_column = np.zeros(total, np.int64)
