@@ -3,6 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 CUDA := cuda13
+# compiled modules are kept, as for every user: some containers switch that off, and then each of
+# the commands that tests start compiles its modules again
+export PYTHONDONTWRITEBYTECODE :=
 PACKAGES := -e . -e plugins/lockgate-datasets -e plugins/lockgate-treelite -e plugins/lockgate-numba -e plugins/lockgate-keras
 
 .PHONY: help demo test lint format docs pictures bench soak gpu lock clean

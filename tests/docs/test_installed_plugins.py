@@ -29,7 +29,7 @@ def link_requirements(venv: Path) -> None:
     text = (ROOT / "requirements" / "run.txt").read_text()
     names = {canonical(name) for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
     (site,) = venv.glob("lib/*/site-packages")
-    shebang, own_shebang = f"#!{sys.executable}\n", f"#!{venv / 'bin' / 'python'}\n"
+    own_shebang = f"#!{venv / 'bin' / 'python'}\n"
     linked = 0
     for distribution in importlib.metadata.distributions():
         if canonical(distribution.name) not in names:
@@ -38,9 +38,9 @@ def link_requirements(venv: Path) -> None:
         for file in distribution.files or ():
             source, top = Path(str(distribution.locate_file(file))), file.parts[0]
             if source.parent.name == "bin" and top == "..":
-                (venv / "bin" / source.name).write_text(
-                    source.read_text().replace(shebang, own_shebang)
-                )
+                # whatever that of this environment is called: python, python3, python3.11
+                script = re.sub(r"^#!.*\n", own_shebang, source.read_text(), count=1)
+                (venv / "bin" / source.name).write_text(script)
                 (venv / "bin" / source.name).chmod(0o755)
             elif top != ".." and not top.endswith(".pth") and not os.path.lexists(site / top):
                 (site / top).symlink_to(Path(str(distribution.locate_file(top))))

@@ -15,7 +15,6 @@ from lockgate.contract.settings import defaults, settings_of
 from lockgate.errors import LockgateError, PluginFailed, SettingError
 from lockgate.modeling.training.fitting import check_task
 from lockgate.testing.examples import example_requests
-from lockgate.testing.fingerprints import fingerprint, inputs_of
 from lockgate.testing.subject import Failed, FittedExample, PluginUnderTest
 from lockgate.testing.trials import TRIALS, try_recipe
 
@@ -190,45 +189,35 @@ def check_lazy_imports(subject: PluginUnderTest) -> None:
 
 def check_requests(subject: PluginUnderTest) -> None:
     """The plugin serves at least one request and refuses others with lockgate's errors."""
-    refusals, served = [], 0
-    for name, request in subject.hook_requests.items():
-        try:
-            subject.call(request)
-            served += 1
-        except LockgateError as error:
-            if isinstance(error, PluginFailed) and error.__cause__ is None:
-                raise Failed(f"on {name}: {error}") from None  # the result has another type
-            # only errors that are not lockgate's own are wrapped, and so have a cause
-            if isinstance(error, PluginFailed):
-                raise Failed(
-                    f"on {name}: {error}; raise lockgate.DataError or lockgate.NotApplicable "
-                    "where a request cannot be served"
-                ) from None
-            refusals.append(f"{name}: {error}")
-    if subject.hook_requests and not served:
+    refusals = []
+    for name, record in subject.records.items():
+        error = record.error
+        if error is None:
+            continue
+        if isinstance(error, PluginFailed) and error.__cause__ is None:
+            raise Failed(f"on {name}: {error}")  # the result has another type
+        # only errors that are not lockgate's own are wrapped, and so have a cause
+        if isinstance(error, PluginFailed):
+            raise Failed(
+                f"on {name}: {error}; raise lockgate.DataError or lockgate.NotApplicable "
+                "where a request cannot be served"
+            )
+        refusals.append(f"{name}: {error}")
+    if refusals and len(refusals) == len(subject.records):
         raise Failed(f"refuses every request: {'; '.join(refusals)}")
 
 
 def check_purity(subject: PluginUnderTest) -> None:
     """The plugin does not change the tables and models of a request."""
-    for name, request in subject.hook_requests.items():
-        before = fingerprint(inputs_of(request))
-        try:
-            subject.call(request)
-        except LockgateError:
-            continue
-        if before != fingerprint(inputs_of(request)):
+    for name, record in subject.records.items():
+        if record.changed_inputs:
             raise Failed(f"changes its input on {name}; work on a copy")
 
 
 def check_equal_seeds(subject: PluginUnderTest) -> None:
     """Equal requests have equal results."""
-    for name, request in subject.hook_requests.items():
-        try:
-            first, second = subject.call(request), subject.call(request)
-        except LockgateError:
-            continue
-        if fingerprint(first, by_predictions=True) != fingerprint(second, by_predictions=True):
+    for name, record in subject.records.items():
+        if not record.equal:
             raise Failed(
                 f"two results for {name} differ; draw random numbers from request.seed alone"
             )

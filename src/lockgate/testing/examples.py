@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -66,6 +67,13 @@ def example_table(task: Task, rows: int = 240, seed: int = 0) -> Table:
     There are two targets where there are several. For a task without a target the rows are of two
     kinds, and some lie far out.
     """
+    table = _build_table(task, rows, seed)
+    return replace(table, frame=table.frame.copy())
+
+
+@cache
+def _build_table(task: Task, rows: int, seed: int) -> Table:
+    """Build an example table; whoever changes its frame works on a copy."""
     rng = np.random.default_rng(seed)
     size, price = rng.normal(size=rows), rng.gamma(2.0, 10.0, rows)
     colour = rng.choice(["blue", "green", "red"], rows)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lockgate.contract.kinds import kind as kind_named
 from lockgate.contract.plugin import hooks_of
 from lockgate.contract.requests import Request
+from lockgate.errors import LockgateError
 from lockgate.plugins.host.host import Host
+from lockgate.testing.fingerprints import fingerprint, inputs_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Failed", "FittedExample", "PluginUnderTest"]
+__all__ = ["CallRecord", "Failed", "FittedExample", "PluginUnderTest"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +39,26 @@ class FittedExample:
 
 class Failed(AssertionError):
     """A plugin violates the contract; the message says how to fix it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CallRecord:
+    """How a plugin served a request that was sent to it twice.
+
+    Attributes
+    ----------
+    error : LockgateError, optional
+        Why it refused the request.
+    changed_inputs : bool
+        Whether tables and models of the request were changed.
+    equal : bool
+        Whether both results are equal.
+
+    """
+
+    error: LockgateError | None = None
+    changed_inputs: bool = False
+    equal: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +92,23 @@ class PluginUnderTest:
             for name, request in self.requests.items()
             if isinstance(request, Request) and _hook(request, self.kind) in hooks
         }
+
+    @functools.cached_property
+    def records(self) -> dict[str, CallRecord]:
+        """How the plugin served each of these requests."""
+        return {name: self._record(request) for name, request in self.hook_requests.items()}
+
+    def _record(self, request: Request) -> CallRecord:
+        before = fingerprint(inputs_of(request))
+        results = []
+        try:
+            for _ in range(2):
+                # reduced at once: the second call may change what the first returned
+                results.append(fingerprint(self.call(request), by_predictions=True))
+        except LockgateError as error:
+            return CallRecord(error)
+        changed = before != fingerprint(inputs_of(request))
+        return CallRecord(changed_inputs=changed, equal=results[0] == results[1])
 
     def host(self) -> Host:
         """Build the plugin, and return a host that has it."""
