@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from lockgate.deployment.synchronize import sync
     from lockgate.models.bundle.evaluation import evaluate_bundle as evaluate
     from lockgate.models.bundle.open import open_bundle as open
+    from lockgate.models.comparison.comparison import Comparison
     from lockgate.models.packed.content import PackedContent
     from lockgate.models.packing.pack import pack
     from lockgate.pipeline.run import run_pipeline as run
@@ -106,12 +107,14 @@ if TYPE_CHECKING:
     from lockgate.prediction_log.lineage import trace_lineage as trace
     from lockgate.registry.api import Ledger
     from lockgate.registry.attest.attest import Attestation, attest
+    from lockgate.registry.compare import compare
     from lockgate.serving.server import serve
     from lockgate.serving.settings import Limits, LogSettings, ServeSettings
 
 _LAZY = {
     "Attestation": ("lockgate.registry.attest.attest", "Attestation"),
     "Bundle": ("lockgate.models.bundle.open", "Bundle"),
+    "Comparison": ("lockgate.models.comparison.comparison", "Comparison"),
     "ColumnRule": ("lockgate.data.data_contract.rules", "ColumnRule"),
     "DataContract": ("lockgate.data.data_contract.rules", "DataContract"),
     "DeployResult": ("lockgate.deployment.deploy", "DeployResult"),
@@ -131,6 +134,7 @@ _LAZY = {
     "VersionRecord": ("lockgate.registry.ledger.state", "VersionRecord"),
     "Violation": ("lockgate.data.data_contract.counts", "Violation"),
     "attest": ("lockgate.registry.attest.attest", "attest"),
+    "compare": ("lockgate.registry.compare", "compare"),
     "check_contract": ("lockgate.data.data_contract.checked_table", "check_contract"),
     "deploy": ("lockgate.deployment.deploy", "deploy"),
     "evaluate": ("lockgate.models.bundle.evaluation", "evaluate_bundle"),
@@ -173,6 +177,7 @@ __all__ = [
     "Candidate",
     "Column",
     "ColumnRule",
+    "Comparison",
     "CompressRequest",
     "ContractMismatch",
     "ConvertRequest",
@@ -270,6 +275,7 @@ __all__ = [
     "__version__",
     "attest",
     "check_contract",
+    "compare",
     "deploy",
     "evaluate",
     "export_log",

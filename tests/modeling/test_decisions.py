@@ -55,7 +55,7 @@ def test_money_is_that_of_the_confusion_matrix(
     sample: Sample, worth: ValueMatrix, threshold: float
 ) -> None:
     truth, score, weight = sample
-    figures = DecisionValue(truth, score, threshold, worth)(weight)
+    figures = DecisionValue(truth, score >= threshold, worth)(weight)
     assert figures == pytest.approx(
         {
             "per_1000": money_at(threshold, sample, worth),
@@ -124,7 +124,7 @@ def test_the_threshold_of_the_best_f1_is_the_best_of_all_scores(sample: Sample) 
         )
         at_best = peer.f1_score(truth, score >= best, sample_weight=w, zero_division=0)
         assert at_best == pytest.approx(highest)
-        assert BinaryMetrics(truth, score, best)(w)["f1"] == pytest.approx(at_best)
+        assert BinaryMetrics(truth, score, score >= best)(w)["f1"] == pytest.approx(at_best)
 
 
 def test_no_label_flips_at_the_best_f1_when_a_score_is_off_by_an_ulp() -> None:
@@ -178,7 +178,7 @@ def test_calibration_error_uses_ten_bins_of_equal_width() -> None:
     score = np.array([0.05, 0.08, 0.15, 0.999, 1.0])
     truth = np.array([False, True, False, True, True])
     by_bin = [abs(0.13 - 1), abs(0.15 - 0), abs(1.999 - 2)]
-    error = BinaryMetrics(truth, score, 0.5)()["calibration_error"]
+    error = BinaryMetrics(truth, score, score >= 0.5)()["calibration_error"]
     assert error == pytest.approx(sum(by_bin) / 5)
 
 
@@ -252,8 +252,12 @@ def test_figures_that_are_not_defined_are_left_out(seed: int) -> None:
     truth = np.zeros(30, bool)
     truth[0] = True  # a third of the resamples do not hold this row
     score = np.linspace(1, 0, 30)
-    metrics = bootstrap_intervals(BinaryMetrics(truth, score, 0.5), 30, seed=seed, resamples=60)
+    metrics = bootstrap_intervals(
+        BinaryMetrics(truth, score, score >= 0.5), 30, seed=seed, resamples=60
+    )
     assert (metrics["roc_auc"].low, metrics["roc_auc"].high) == (1.0, 1.0)
-    plain = bootstrap_intervals(BinaryMetrics(np.ones(30, bool), score, 0.5), 30, resamples=0)
+    plain = bootstrap_intervals(
+        BinaryMetrics(np.ones(30, bool), score, score >= 0.5), 30, resamples=0
+    )
     assert "roc_auc" not in plain
     assert plain["accuracy"].low is None

@@ -31,7 +31,7 @@ def scored(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_binary_figures_are_those_of_scikit_learn(data: tuple[np.ndarray, ...]) -> None:
     truth, score, weight = data
     for w in (None, weight):
-        found = BinaryMetrics(truth, score, 0.5)(w)
+        found = BinaryMetrics(truth, score, score >= 0.5)(w)
         said = score >= 0.5
         expected = {
             "roc_auc": peer.roc_auc_score(truth, score, sample_weight=w),
@@ -53,8 +53,8 @@ def test_figures_do_not_depend_on_the_order_of_rows(
 ) -> None:
     truth, score, weight = data
     order = np.random.default_rng(seed).permutation(len(truth))
-    one = BinaryMetrics(truth, score, 0.3)(weight)
-    other = BinaryMetrics(truth[order], score[order], 0.3)(weight[order])
+    one = BinaryMetrics(truth, score, score >= 0.3)(weight)
+    other = BinaryMetrics(truth[order], score[order], score[order] >= 0.3)(weight[order])
     assert one == pytest.approx(other)
 
 
@@ -62,8 +62,10 @@ def test_figures_do_not_depend_on_the_order_of_rows(
 def test_a_weight_of_two_is_a_row_that_stands_twice(data: tuple[np.ndarray, ...]) -> None:
     truth, score, weight = data
     times = weight.astype(int)
-    one = BinaryMetrics(truth, score, 0.5)(weight)
-    other = BinaryMetrics(np.repeat(truth, times), np.repeat(score, times), 0.5)()
+    one = BinaryMetrics(truth, score, score >= 0.5)(weight)
+    other = BinaryMetrics(
+        np.repeat(truth, times), np.repeat(score, times), np.repeat(score >= 0.5, times)
+    )()
     assert one == pytest.approx(other)
 
 
@@ -75,7 +77,7 @@ def test_the_curve_rises_from_nothing_to_all(data: tuple[np.ndarray, ...]) -> No
     assert (np.diff(false) >= 0).all()
     assert (np.diff(true) >= 0).all()
     area = np.trapezoid(true, false)
-    assert area == pytest.approx(BinaryMetrics(truth, score, 0.5)()["roc_auc"])
+    assert area == pytest.approx(BinaryMetrics(truth, score, score >= 0.5)()["roc_auc"])
 
 
 def test_perfect_calibration_lies_on_the_diagonal() -> None:
@@ -83,7 +85,7 @@ def test_perfect_calibration_lies_on_the_diagonal() -> None:
     truth = np.r_[np.arange(1000) < 200, np.arange(1000) < 800]
     said, seen = calibration_curve(truth, score, bins=2)
     assert said.tolist() == pytest.approx(seen.tolist())
-    assert BinaryMetrics(truth, score, 0.5)()["calibration_error"] == pytest.approx(0)
+    assert BinaryMetrics(truth, score, score >= 0.5)()["calibration_error"] == pytest.approx(0)
 
 
 def test_multiclass_figures_are_those_of_scikit_learn() -> None:
@@ -146,9 +148,9 @@ def test_money_of_the_curve_is_that_of_the_decisions(
     worth = ValueMatrix(true_positive=gain, false_positive=cost, false_negative=-1.0)
     cuts, money = value_curve(truth, score, worth, weight)
     for place in (0, len(cuts) // 2, len(cuts) - 1):
-        at = DecisionValue(truth, score, cuts[place], worth)(weight)["per_1000"]
+        at = DecisionValue(truth, score >= cuts[place], worth)(weight)["per_1000"]
         assert money[place] == pytest.approx(at, abs=1e-6)
-    best = DecisionValue(truth, score, best_threshold(truth, score, worth, weight), worth)(weight)
+    best = DecisionValue(truth, score >= best_threshold(truth, score, worth, weight), worth)(weight)
     assert best["per_1000"] >= money.max() - 1e-6
 
 
@@ -184,9 +186,11 @@ def test_a_label_that_training_never_saw_is_named() -> None:
 
 def test_what_a_sample_does_not_define_is_left_out_and_pulls_no_interval() -> None:
     truth = np.arange(200) < 3
-    metrics = bootstrap_intervals(BinaryMetrics(truth, truth.astype(float), 0.5), 200)
+    metrics = bootstrap_intervals(BinaryMetrics(truth, truth.astype(float), truth), 200)
     assert metrics["roc_auc"].low == 1.0
-    none = bootstrap_intervals(BinaryMetrics(np.zeros(50, bool), np.linspace(0, 1, 50), 0.5), 50)
+    none = bootstrap_intervals(
+        BinaryMetrics(np.zeros(50, bool), np.linspace(0, 1, 50), np.linspace(0, 1, 50) >= 0.5), 50
+    )
     assert "roc_auc" not in none
     assert "accuracy" in none
 
@@ -197,5 +201,5 @@ def test_the_threshold_finds_rare_events() -> None:
     truth = rng.random(100_000) < score
     worth = ValueMatrix(true_positive=1000, false_positive=-1)
     best = best_threshold(truth, score, worth)
-    money = DecisionValue(truth, score, best, worth)()["per_1000"]
-    assert money >= DecisionValue(truth, score, 1 / 1001, worth)()["per_1000"]
+    money = DecisionValue(truth, score >= best, worth)()["per_1000"]
+    assert money >= DecisionValue(truth, score >= 1 / 1001, worth)()["per_1000"]

@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from lockgate.modeling.statistics.slices import compare_slices
+from lockgate.modeling.statistics.slices import compare_slices, measure_slice_changes
 
 SOAK = bool(os.environ.get("LOCKGATE_SOAK"))
 SETS = 1000 if SOAK else 150
@@ -80,3 +80,60 @@ def test_weights_count_and_a_slice_that_is_better_is_not_named() -> None:
 def test_losses_that_do_not_differ_are_no_finding() -> None:
     members = np.arange(100)[:, None] % 3 == np.arange(3)
     assert [result.p for result in compare_slices(np.ones(100), members)] == [1.0] * 3
+
+
+CHANGES = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "heavy tails": lambda rng, n: rng.standard_t(2, n),
+    "wrong or right": lambda rng, n: rng.choice([-1.0, 0.0, 1.0], n, p=[0.05, 0.9, 0.05]),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_without_a_change_hardly_any_slice_is_said_to_change(name: str) -> None:
+    rng = np.random.default_rng(len(name))
+    named = missed = 0
+    for seed in range(SETS):
+        change, members = CHANGES[name](rng, 400), slices_of(rng, 400, 40)
+        results = measure_slice_changes(change, members, seed=seed)
+        named += min(result.p for result in results) <= 0.05
+        missed += any(not result.low <= 0 <= result.high for result in results)
+    allowed = 0.05 * SETS + 3.5 * (0.05 * 0.95 * SETS) ** 0.5
+    assert named <= allowed
+    assert missed <= allowed
+
+
+def test_a_changed_slice_is_named_with_its_direction() -> None:
+    rng = np.random.default_rng(6)
+    members = slices_of(rng, 2000, 50)
+    change = rng.normal(size=2000)
+    change[members[:, 7]] -= 1.0
+    results = measure_slice_changes(change, members)
+    assert np.argmin([result.change for result in results]) == 7
+    assert results[7].p <= 0.01
+    assert results[7].low <= results[7].change <= results[7].high < 0
+
+
+def test_a_change_that_all_rows_share_is_no_chance() -> None:
+    members = np.arange(200)[:, None] % 2 == np.arange(1)
+    (result,) = measure_slice_changes(np.full(200, 0.25), members)
+    assert result.p <= 0.001
+    assert result.low > 0
+    (unchanged,) = measure_slice_changes(np.zeros(200), members)
+    assert (unchanged.p, unchanged.change) == (1.0, 0.0)
+
+
+def test_rows_of_a_group_change_together() -> None:
+    rng = np.random.default_rng(8)
+    alone, together = 0, 0
+    for seed in range(60):
+        groups = np.repeat(np.arange(40), 20)
+        change = np.repeat(rng.normal(size=40), 20)
+        members = np.repeat(rng.random((40, 5)) < 0.3, 20, axis=0)
+        results = [
+            measure_slice_changes(change, members, None, g, seed=seed) for g in (None, groups)
+        ]
+        alone += min(result.p for result in results[0]) <= 0.05
+        together += min(result.p for result in results[1]) <= 0.05
+    assert alone > 30
+    assert together <= 8

@@ -33,6 +33,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
                 "pack": "Pack a fitted model from a file into a bundle.",
                 "predict": "Predict every row of a file, of any size.",
                 "evaluate": "Evaluate a bundle on data, and check metrics against bounds.",
+                "compare": "Compare two bundles, versions or experiments on the same rows.",
             },
         ),
         (

@@ -105,7 +105,7 @@ def _check_comparable(manifest: Manifest, request: EvaluateRequest) -> None:
 
 def _predict(bundle: Bundle, rows: pd.DataFrame, targets: tuple[str, ...]) -> Output:
     """Return predictions, the values of several targets in this order."""
-    from lockgate.models.bundle.evaluation import table_of
+    from lockgate.models.bundle.labelled_rows import table_of
 
     output = bundle.predict(table_of(bundle, rows).features)
     if bundle.targets == targets:

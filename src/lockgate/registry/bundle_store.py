@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
+from lockgate.data.io.digests import sha256_bytes
 from lockgate.data.io.dvc_settings import find_dvc_repository, read_dvc_setting
 from lockgate.data.io.visible import visible
 from lockgate.errors import BundleError, LedgerError
@@ -17,7 +19,7 @@ from lockgate.models.bundle.manifest import MANIFEST
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.ledger.state import VersionRecord
 
-__all__ = ["bundle_of", "has_dvc_remote", "store_path", "unpushed"]
+__all__ = ["bundle_at_commit", "bundle_of", "has_dvc_remote", "store_path", "unpushed"]
 
 SECONDS = 1800.0
 
@@ -48,21 +50,84 @@ def bundle_of(repository: Repository, record: VersionRecord) -> Path:
         copy_bundle(repository.top / record.path, target, record.digest)
         return target
     if record.tracked is not None:
-        with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-            folder = Path(scratch) / "bundle"
-            for fetch in (_copy_from_cache, _get_from_remote):
-                try:
-                    fetch(repository, record, folder)
-                    copy_bundle(folder, target, record.digest)
-                    return target
-                except (BundleError, LedgerError, OSError) as error:
-                    failure = str(error)
-                except (ValueError, KeyError, TypeError, subprocess.TimeoutExpired) as error:
-                    failure = f"DVC's list of files is not valid: {error}"
+        try:
+            return _fetch(repository, _tracked(record), record.digest)
+        except LedgerError as error:
+            failure = str(error)
     raise LedgerError(
         f"the bundle of {record.name}@{record.version} ({record.digest[:12]}) is not here: "
         f"{_reason(repository, record, failure)}"
     )
+
+
+def bundle_at_commit(repository: Repository, path: str, md5: str, commit: str) -> Path:
+    """Return a folder with the bundle that the files of DVC in a commit name.
+
+    Parameters
+    ----------
+    repository : Repository
+        The repository.
+    path : str
+        Path of the bundle from its top.
+    md5 : str
+        Digest of the directory, as DVC records it.
+    commit : str
+        The commit.
+
+    Raises
+    ------
+    LedgerError
+        If DVC has its files neither in the cache nor in a remote.
+
+    """
+    try:
+        return _fetch(repository, TrackedBundle(path, md5, commit))
+    except LedgerError as error:
+        reason = _find_reason(str(error))
+        raise LedgerError(f"the bundle of {commit[:12]} is not here: {reason}") from None
+
+
+def _fetch(repository: Repository, tracked: TrackedBundle, digest: str | None = None) -> Path:
+    """Fetch a bundle into this clone's store; the digest is what it is checked against."""
+    failure = ""
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
+        folder = Path(scratch) / "bundle"
+        for fetch in (_copy_from_cache, _get_from_remote):
+            try:
+                fetch(repository, tracked, folder)
+                expected = digest or sha256_bytes((folder / MANIFEST).read_bytes())
+                target = store_path(repository, expected)
+                if not is_complete(target, expected):
+                    copy_bundle(folder, target, expected)
+                return target
+            except (BundleError, LedgerError, OSError) as error:
+                failure = str(error)
+            except (ValueError, KeyError, TypeError, subprocess.TimeoutExpired) as error:
+                failure = f"DVC's list of files is not valid: {error}"
+    raise LedgerError(failure)
+
+
+class TrackedBundle(NamedTuple):
+    """A bundle that DVC tracks.
+
+    Attributes
+    ----------
+    path : str
+        Its path from the top of the repository.
+    md5 : str
+        Digest of its directory, as DVC records it.
+    commit : str
+        A commit whose files of DVC name it.
+
+    """
+
+    path: str
+    md5: str
+    commit: str
+
+
+def _tracked(record: VersionRecord) -> TrackedBundle:
+    return TrackedBundle(str(record.path), str(record.tracked), str(record.commit))
 
 
 REASONS = (
@@ -91,6 +156,11 @@ def _reason(repository: Repository, record: VersionRecord, failure: str) -> str:
         )
     if record.commit is not None and not _has_commit(repository, record.commit):
         return f"its commit {record.commit[:12]} is not in this clone; run git fetch"
+    return _find_reason(failure)
+
+
+def _find_reason(failure: str) -> str:
+    """Return what a failure of DVC means, and its own message."""
     known = (text for pattern, text in REASONS if re.search(pattern, failure, re.IGNORECASE))
     return f"{next(known, 'DVC cannot get it')} (DVC: {visible(failure, limit=300)})"
 
@@ -136,10 +206,10 @@ def has_dvc_remote(repository: Repository, path: str) -> bool:
     return read_dvc_setting(project, "core", "remote") is not None
 
 
-def _copy_from_cache(repository: Repository, record: VersionRecord, folder: Path) -> None:
+def _copy_from_cache(repository: Repository, tracked: TrackedBundle, folder: Path) -> None:
     """Copy a directory out of DVC's local cache, without starting DVC."""
-    cache = _cache_folder(repository, record) / "files" / "md5"
-    entries = json.loads(_cache_path(cache, str(record.tracked)).read_bytes())
+    cache = _cache_folder(repository, tracked) / "files" / "md5"
+    entries = json.loads(_cache_path(cache, tracked.md5).read_bytes())
     for entry in entries:
         # a cache is untrusted input: no path may leave the folder
         path, md5 = str(entry["relpath"]), str(entry["md5"])
@@ -156,8 +226,8 @@ def _copy_from_cache(repository: Repository, record: VersionRecord, folder: Path
         raise LedgerError("DVC's cache does not have the bundle")
 
 
-def _cache_folder(repository: Repository, record: VersionRecord) -> Path:
-    project = _dvc_project(repository, str(record.path))
+def _cache_folder(repository: Repository, tracked: TrackedBundle) -> Path:
+    project = _dvc_project(repository, tracked.path)
     setting = read_dvc_setting(project, "cache", "dir")
     if setting is None:
         return project / ".dvc" / "cache"
@@ -178,13 +248,13 @@ def _dvc_project(repository: Repository, path: str) -> Path:
     return project
 
 
-def _get_from_remote(repository: Repository, record: VersionRecord, folder: Path) -> None:
-    """Let DVC get the bundle, as of the commit that it was registered at."""
-    project = _dvc_project(repository, str(record.path))
-    path = (repository.top / str(record.path)).relative_to(project).as_posix()
+def _get_from_remote(repository: Repository, tracked: TrackedBundle, folder: Path) -> None:
+    """Let DVC get the bundle, as of a commit that names it."""
+    project = _dvc_project(repository, tracked.path)
+    path = (repository.top / tracked.path).relative_to(project).as_posix()
     argv = [sys.executable, "-P", "-m", "dvc", "get", str(project), path]
     completed = subprocess.run(
-        [*argv, "--rev", str(record.commit), "-o", str(folder), "--quiet"],
+        [*argv, "--rev", tracked.commit, "-o", str(folder), "--quiet"],
         cwd=folder.parent,
         capture_output=True,
         text=True,

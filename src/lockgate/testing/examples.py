@@ -44,10 +44,7 @@ from lockgate.modeling.statistics.histograms import build_reference, count_windo
 from lockgate.modeling.training.anomaly_detector import AnomalyDetector
 from lockgate.modeling.training.cross_validation import CrossValidation
 from lockgate.modeling.training.estimators import get_classes, predict_output
-from lockgate.modeling.training.fitting import (
-    fit,
-    loss_function,
-)
+from lockgate.modeling.training.fitting import fit, loss_function
 from lockgate.modeling.training.several_targets import fit_each_target
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 
@@ -67,13 +64,12 @@ def example_table(task: Task, rows: int = 240, seed: int = 0) -> Table:
     There are two targets where there are several. For a task without a target the rows are of two
     kinds, and some lie far out.
     """
-    table = _build_table(task, rows, seed)
-    return replace(table, frame=table.frame.copy())
+    built = _build_table(task, rows, seed)
+    return replace(built, frame=built.frame.copy())
 
 
 @cache
 def _build_table(task: Task, rows: int, seed: int) -> Table:
-    """Build an example table; whoever changes its frame works on a copy."""
     rng = np.random.default_rng(seed)
     size, price = rng.normal(size=rows), rng.gamma(2.0, 10.0, rows)
     colour = rng.choice(["blue", "green", "red"], rows)

@@ -13,8 +13,8 @@ from lockgate.models.bundle.evaluation import (
     estimates,
     model_bytes,
     predict_and_evaluate,
-    table_of,
 )
+from lockgate.models.bundle.labelled_rows import table_of
 from lockgate.models.bundle.open import Bundle
 
 

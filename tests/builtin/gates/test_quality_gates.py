@@ -24,7 +24,8 @@ from lockgate.builtin.gates.bound import Bound
 from lockgate.builtin.gates.fairness import Fairness
 from lockgate.builtin.gates.no_worse import NoWorse
 from lockgate.builtin.gates.today import DataDrift
-from lockgate.models.bundle.evaluation import predict_and_evaluate, table_of
+from lockgate.models.bundle.evaluation import predict_and_evaluate
+from lockgate.models.bundle.labelled_rows import table_of
 from lockgate.models.bundle.open import Bundle
 from tests.builtin.gates.cases import case, contestant
 from tests.builtin.gates.conftest import INPUTS

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 import lockgate
-from lockgate.models.bundle.evaluation import keep_labelled, read_rows
+from lockgate.models.bundle.labelled_rows import keep_labelled, read_rows
 from lockgate.models.bundle.open import Bundle
 from lockgate.plugins.host.catalogue import InstalledPlugin
 from lockgate.plugins.host.plugin_choice import PluginChoice

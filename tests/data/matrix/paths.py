@@ -25,7 +25,7 @@ from lockgate.batch.predict_file import predict_file
 from lockgate.contract.requests import numpy_backend
 from lockgate.deployment.directory import Deployment
 from lockgate.modeling.statistics.histograms import count_window
-from lockgate.models.bundle.evaluation import read_rows, table_of
+from lockgate.models.bundle.labelled_rows import read_rows, table_of
 from lockgate.models.bundle.open import Bundle
 from lockgate.serving.application import Application
 from lockgate.serving.endpoints import all_routes

@@ -1,7 +1,11 @@
 """Requirements on metrics."""
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
+import lockgate
 from lockgate.errors import UsageError
 from lockgate.models.bundle.evaluation import MetricRequirement
 
@@ -33,3 +37,20 @@ def test_a_requirement_that_is_not_valid_is_shown_with_an_example(text: str) -> 
 def test_an_unknown_metric_lists_what_there_is() -> None:
     with pytest.raises(UsageError, match=r"did you mean 'regression\.mae'.*available: .*\.r2"):
         MetricRequirement.parse("regression.mea>1").is_met(METRICS)
+
+
+def test_rates_are_those_of_the_labels_where_scores_are_even(tmp_path: Path) -> None:
+    from sklearn.metrics import accuracy_score, recall_score
+    from sklearn.tree import DecisionTreeClassifier
+
+    rows = pd.DataFrame({"x": [0, 0, 1, 1] * 30, "y": ["no", "yes", "no", "no"] * 30})
+    model = DecisionTreeClassifier(max_depth=3).fit(rows[["x"]], rows["y"])
+    assert 0.5 in model.predict_proba(rows[["x"]])[:, 1]  # a tie, which is the first class's
+    lockgate.pack(model, rows[["x"]], rows["y"], name="even", path=tmp_path / "even")
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    measured = lockgate.evaluate(tmp_path / "even", tmp_path / "rows.csv").metrics
+    labels = model.predict(rows[["x"]])
+    metrics = measured["classification"]
+    assert metrics["accuracy"]["estimate"] == pytest.approx(accuracy_score(rows["y"], labels))
+    recall = recall_score(rows["y"], labels, pos_label="yes")
+    assert metrics["recall"]["estimate"] == pytest.approx(recall)

@@ -25,7 +25,7 @@ class Business(ResampledMetrics):
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
         from lockgate.modeling.metrics.decisions import DecisionValue, value_curve
-        from lockgate.modeling.metrics.losses import class_indices
+        from lockgate.modeling.metrics.losses import class_indices, predicted_positive
 
         if request.task != "binary":
             raise lockgate.DataError(
@@ -42,9 +42,8 @@ class Business(ResampledMetrics):
         if score is None:
             raise lockgate.DataError("evaluator business needs a model that predicts scores")
         threshold = 0.5 if request.threshold is None else request.threshold
-        metrics = self.measure(
-            request, DecisionValue(positive, score, threshold, request.value_matrix)
-        )
+        predicted = predicted_positive(request.output, request.classes, request.threshold)
+        metrics = self.measure(request, DecisionValue(positive, predicted, request.value_matrix))
         thresholds, values = value_curve(
             positive, score, request.value_matrix, request.table.weight
         )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
 from typing import ClassVar
 
 import lockgate
-from lockgate.builtin.rows import row_predictor
+from lockgate.models.bundle.single_rows import median_seconds, row_predictor
 
 
 @lockgate.plugin
@@ -36,8 +33,9 @@ class Cost:
 
         features = request.table.features
         batch = features.iloc[np.resize(np.arange(len(features)), self.rows)].reset_index(drop=True)
-        batch_seconds = self._median_seconds(lambda: request.predictor.predict(batch))
-        row_seconds = self._median_seconds(row_predictor(request.predictor, features))
+        (batch_seconds,) = median_seconds([lambda: request.predictor.predict(batch)], self.repeats)
+        one_row = row_predictor(request.predictor, features)
+        (row_seconds,) = median_seconds([one_row], self.repeats)
         return lockgate.Report(
             {
                 "model_kb": lockgate.Metric(request.model_bytes / 1024),
@@ -46,13 +44,3 @@ class Cost:
             },
             nondeterministic=True,
         )
-
-    def _median_seconds(self, work: Callable[[], object]) -> float:
-        """Return the median time of a call in seconds, after a first call to warm up."""
-        work()
-        times = []
-        for _ in range(self.repeats):
-            started = time.perf_counter()
-            work()
-            times.append(time.perf_counter() - started)
-        return statistics.median(times)

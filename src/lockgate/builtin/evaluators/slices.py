@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import lockgate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy as np
     import pandas as pd
-
-MOST_VALUES = 30
-"""Different texts of a column up to which each is a slice."""
 
 MOST_SLICES = 1000
 """Slices that are compared; more would need a column chosen."""
 
 MOST_SHOWN = 30
 """Rows of the table, the worst first."""
-
-INTERVALS = 4
-"""Slices of a column of many numbers or dates, with about as many rows each."""
 
 
 @lockgate.plugin
@@ -56,6 +46,7 @@ class Slices:
         import numpy as np
 
         from lockgate.modeling.metrics.row_losses import row_losses
+        from lockgate.modeling.statistics.column_slices import column_slices
         from lockgate.modeling.statistics.slices import compare_slices
 
         if request.task not in self.tasks:
@@ -65,19 +56,20 @@ class Slices:
             )
         name, loss = row_losses(request.table, request.task, request.output, request.classes)
         rows = request.table.frame if request.rows is None else request.rows
-        slices = list(self._slices(rows, request.table.schema))[:MOST_SLICES]
+        columns = self._columns(rows, request.table.schema)
+        slices = list(column_slices(rows, columns, self.min_rows))[:MOST_SLICES]
         if not slices:
             return lockgate.Report(
                 messages=(f"no column has values with at least {self.min_rows} test rows each",)
             )
-        members = np.stack([member for _, _, member in slices], axis=1)
+        members = np.stack([part.members for part in slices], axis=1)
         weight, groups = request.table.weight, request.table.groups
         results = compare_slices(loss, members, weight, groups, seed=request.seed)
         order = sorted(range(len(slices)), key=lambda k: (results[k].p, -results[k].loss))
         table = tuple(
             {
-                "column": slices[k][0],
-                "value": slices[k][1],
+                "column": slices[k].column,
+                "value": slices[k].value,
                 "rows": int(members[:, k].sum()),
                 name: results[k].loss,
                 f"{name} of other rows": results[k].others,
@@ -91,7 +83,7 @@ class Slices:
             "worse_slices": lockgate.Metric(len(worse)),
         }
         messages = [
-            f"worse where {slices[k][0]} is {slices[k][1]}: {name} {results[k].loss:.3g}, "
+            f"worse where {slices[k].column} is {slices[k].value}: {name} {results[k].loss:.3g}, "
             f"{results[k].others:.3g} on other rows ({members[:, k].sum():,} rows)"
             for k in worse[:5]
         ]
@@ -99,10 +91,8 @@ class Slices:
             messages = [f"none of {len(slices)} slices is worse than chance would make it"]
         return lockgate.Report(metrics, {"slices": table}, messages=tuple(messages))
 
-    def _slices(
-        self, rows: pd.DataFrame, schema: lockgate.Schema
-    ) -> Iterator[tuple[str, str, np.ndarray]]:
-        """Yield column, value and members of each slice that is large enough."""
+    def _columns(self, rows: pd.DataFrame, schema: lockgate.Schema) -> list[str]:
+        """Return the columns that are chosen, all but those with a role by default."""
         unknown = [name for name in self.columns if name not in rows]
         if unknown:
             available = ", ".join(map(str, rows.columns[:20]))
@@ -110,39 +100,4 @@ class Slices:
                 f"evaluator slices: unknown column {unknown[0]!r}; available: {available}"
             )
         taken = {*schema.targets, schema.id, schema.weight}
-        for column in self.columns or [str(name) for name in rows if name not in taken]:
-            for value, member in _values_of(rows[column]):
-                count = int(member.sum())
-                if self.min_rows <= count <= len(rows) - self.min_rows:
-                    yield column, value, member
-
-
-def _values_of(cells: pd.Series[Any]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the values, or intervals of values, of a column, and the rows that have them."""
-    import numpy as np
-    import pandas as pd
-
-    from lockgate.data.columns.categories import category_text
-
-    missing = cells.isna().to_numpy()
-    known = cells[~missing]
-    types = pd.api.types
-    ordered = types.is_numeric_dtype(cells) or types.is_datetime64_any_dtype(cells)
-    if missing.any():
-        yield "missing", missing
-    if ordered and not types.is_bool_dtype(cells) and known.nunique() > INTERVALS:
-        codes, edges = pd.qcut(cells, INTERVALS, labels=False, retbins=True, duplicates="drop")
-        for k, (low, high) in enumerate(itertools.pairwise(edges)):
-            yield f"{_text(low)} to {_text(high)}", np.asarray(codes == k)
-        return
-    texts = known.map(category_text)
-    if texts.nunique() > MOST_VALUES:
-        return
-    for value in sorted(set(texts)):
-        member = np.zeros(len(cells), bool)
-        member[~missing] = (texts == value).to_numpy()
-        yield value, member
-
-
-def _text(edge: Any) -> str:
-    return f"{edge:%Y-%m-%d}" if hasattr(edge, "strftime") else f"{edge:.4g}"
+        return self.columns or [str(name) for name in rows if name not in taken]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 
 import lockgate
-from lockgate.builtin.rows import row_predictor, typical_row
+from lockgate.builtin.typical_row import typical_row
+from lockgate.models.bundle.single_rows import median_seconds, row_predictor
 
 __all__ = ["Latency"]
 
@@ -40,7 +39,7 @@ class Latency:
         for bundle, predict_row in zip(bundles, predictors, strict=True):
             if reason := _reason_not_timed(bundle, predict_row):
                 return lockgate.GateResult(None, reason, nondeterministic=True)
-        medians = self._time(predictors)
+        medians = [seconds * 1e6 for seconds in median_seconds(predictors, self.repeats)]
         passed, allowed = True, []
         if self.at_most_us:
             passed = medians[0] <= self.at_most_us
@@ -58,16 +57,6 @@ class Latency:
             {"one_row_us": medians[0]},
             nondeterministic=True,
         )
-
-    def _time(self, predictors: list[Callable[[], object]]) -> list[float]:
-        """Return the median time of each in microseconds."""
-        seconds: list[list[float]] = [[] for _ in predictors]
-        for _ in range(self.repeats):
-            for predict_row, times in zip(predictors, seconds, strict=True):
-                started = time.perf_counter()
-                predict_row()
-                times.append(time.perf_counter() - started)
-        return [statistics.median(times) * 1e6 for times in seconds]
 
 
 def _row_predictor(bundle: lockgate.EvaluatedBundle) -> Callable[[], object]:

@@ -38,6 +38,7 @@ def weighted_metric(
         EVALUATORS,
         class_indices,
         metrics_for_task,
+        predicted_positive,
         truth_of,
     )
 
@@ -57,8 +58,8 @@ def weighted_metric(
     score = bundle.output.score
     if evaluator == "business" and bundle.task == "binary" and value_matrix and score is not None:
         positive = class_indices(truth, bundle.classes) == 1
-        threshold = 0.5 if bundle.threshold is None else bundle.threshold
-        return DecisionValue(positive, score, threshold, value_matrix)
+        predicted = predicted_positive(bundle.output, bundle.classes, bundle.threshold)
+        return DecisionValue(positive, predicted, value_matrix)
     return None
 
 

@@ -172,24 +172,19 @@ def _describe_mismatch(
     candidate: lockgate.EvaluatedBundle, incumbent: lockgate.EvaluatedBundle
 ) -> str:
     """Return why metrics of the two mean different things; empty if they mean the same."""
-    if candidate.task != incumbent.task:
-        return f"the task is {candidate.task}, that of {incumbent.version} is {incumbent.task}"
-    if candidate.classes[::-1] == incumbent.classes != candidate.classes:
-        return (
-            f"the positive class is {candidate.classes[-1]}, that of {incumbent.version} is "
-            f"{incumbent.classes[-1]}; metrics such as recall are of another class"
+    from lockgate.models.comparison.comparable import Predicted, describe_mismatch
+
+    new, old = (
+        Predicted(
+            bundle.version,
+            bundle.task,
+            bundle.classes,
+            bundle.schema.targets,
+            None if bundle.output is None else bundle.output.quantile,
         )
-    targets, known = candidate.schema.targets, incumbent.schema.targets
-    if {*targets} != {*known}:
-        return f"it predicts {', '.join(targets)}, {incumbent.version} {', '.join(known)}"
-    predicted, before = _describe_values(candidate), _describe_values(incumbent)
-    return "" if predicted == before else f"it predicts {predicted}, {incumbent.version} {before}"
-
-
-def _describe_values(bundle: lockgate.EvaluatedBundle) -> str:
-    """Return what the values of a regression are; classes are compared before."""
-    quantile = None if bundle.output is None else bundle.output.quantile
-    return "means" if quantile is None else f"the {quantile:g} quantile"
+        for bundle in (candidate, incumbent)
+    )
+    return describe_mismatch(new, old)
 
 
 def _describe_renumbered(
@@ -197,23 +192,19 @@ def _describe_renumbered(
 ) -> str:
     """Return that clusters have other numbers than before; empty if they have not."""
     import numpy as np
-    from scipy.optimize import linear_sum_assignment
 
-    ours, theirs = candidate.output, incumbent.output
-    if candidate.task != "clustering" or ours is None or theirs is None:
+    from lockgate.models.comparison.matched_clusters import match_clusters
+
+    new, old = candidate.output, incumbent.output
+    if candidate.task != "clustering" or new is None or old is None:
         return ""
-    names = [np.asarray(output.label) for output in (ours, theirs)]
-    counts = np.zeros((len(candidate.classes), len(incumbent.classes)))
-    np.add.at(counts, (names[0].astype(int), names[1].astype(int)), 1)
-    rows, columns = linear_sum_assignment(-counts)
-    same = float(np.mean(names[0] == names[1]))
-    alike = float(counts[rows, columns].sum() / len(names[0]))
-    if alike - same <= RENUMBERED:
+    matched = match_clusters(np.asarray(old.label), np.asarray(new.label))
+    if matched.alike - matched.same <= RENUMBERED:
         return ""
-    pairs = ", ".join(f"{old} is {new}" for new, old in zip(rows, columns, strict=True))
+    pairs = ", ".join(f"{before} is {now}" for before, now in matched.pairs.items())
     return (
-        f"clusters have other numbers than in {incumbent.version}: {1 - same:.0%} of rows would "
-        f"change theirs, {1 - alike:.0%} if they were matched ({pairs})"
+        f"clusters have other numbers than in {incumbent.version}: {1 - matched.same:.0%} of rows "
+        f"would change theirs, {1 - matched.alike:.0%} if they were matched ({pairs})"
     )
 
 

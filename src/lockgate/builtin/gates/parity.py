@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import lockgate
-from lockgate.builtin.rows import plain_rows
+from lockgate.models.bundle.single_rows import plain_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

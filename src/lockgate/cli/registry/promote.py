@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lockgate.cli.terminal.comparison import comparison_lines
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import (
     open_ledger,
@@ -32,6 +33,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     epilog=examples("""
         lockgate promote fraud@1.4.0 prod
         lockgate promote fraud prod --expect 1.3.2 --reason "fewer false alarms"
+        lockgate promote fraud prod --plan --data march.csv
         lockgate promote fraud@1.4.1 prod --override --reason "hot fix, gates tomorrow"
     """),
 )
@@ -49,6 +51,11 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--override", is_flag=True, help="Promote without passing gates; recorded, needs --reason."
 )
 @click.option("--reason", default="", help="Reason, for the record.")
+@click.option(
+    "--plan",
+    is_flag=True,
+    help="Run the gates, compare with what is in STAGE, and change and record nothing.",
+)
 @queue_option
 @repository_option
 def command(
@@ -59,6 +66,7 @@ def command(
     today: Path | None,
     override: bool,
     reason: str,
+    plan: bool,
     queue: bool,
     root: str,
 ) -> int:
@@ -69,12 +77,15 @@ def command(
     names for STAGE (`lockgate policy` shows it). If there is none, or with --data
     or --today, the gates are run first. If someone else has changed STAGE since this clone last
     saw it, nothing is changed, and the message says what happened. Servers follow
-    with `lockgate deploy NAME@STAGE DIR --follow`.
+    with `lockgate deploy NAME@STAGE DIR --follow`. With --plan, what would happen is
+    shown: the verdict, and how both versions differ on the same rows.
 
-    Exit codes: 0, promoted; 1, a gate failed; 6, STAGE was changed by others, or
-    has another version than expected.
+    Exit codes: 0, promoted, or planned and the gates pass; 1, a gate failed; 6, STAGE
+    was changed by others, or has another version than expected.
     """
     name, number = parse_reference(version)
+    if plan:
+        return _print_plan(root, name, number, stage, data, today)
     with status_line() as on_status:
 
         def on_verdict(judged: VersionRecord, verdict: Verdict) -> None:
@@ -101,3 +112,30 @@ def command(
         click.echo(f"to roll back: lockgate rollback {name} {stage}")
     print_queued(ledger)
     return 0
+
+
+def _print_plan(
+    root: str, name: str, number: str | None, stage: str, data: Path | None, today: Path | None
+) -> int:
+    """Show what a promotion would do; return 1 if a gate fails."""
+    from lockgate.registry.compare import compare
+
+    with status_line() as on_status:
+        ledger = open_ledger(root)
+        record, verdict = ledger.gate(
+            name, stage, version=number, data=data, today=today, dry=True, on_status=on_status
+        )
+        in_stage = ledger.state.stage(name, stage)
+        comparison = None
+        if in_stage is not None and in_stage.slot.version != record.version:
+            old, new = f"{name}@{in_stage.slot.version}", f"{name}@{record.version}"
+            project = ledger.repository.project(record.path)
+            comparison = compare(old, new, data, project=project, on_status=on_status)
+    print_verdict(verdict, record.version)
+    if comparison is not None:
+        click.echo("\n" + "\n".join(comparison_lines(comparison)) + "\n")
+    before = "nothing" if in_stage is None else in_stage.slot.version
+    click.echo(
+        f"plan: {name}@{record.version} in {stage}, instead of {before}; nothing was changed"
+    )
+    return 0 if verdict.passed else 1

@@ -21,8 +21,8 @@ class BinaryMetrics:
         Whether a row is positive.
     score : ndarray, shape (n,)
         Probability of the positive class.
-    threshold : float
-        Score from which a row is predicted positive.
+    predicted : ndarray of bool, shape (n,)
+        Whether a row is predicted positive.
 
     Attributes
     ----------
@@ -44,19 +44,20 @@ class BinaryMetrics:
     --------
     >>> import numpy as np
     >>> truth = np.array([False, True, False, True])
-    >>> metrics = BinaryMetrics(truth, np.array([0.1, 0.4, 0.35, 0.8]), 0.5)
+    >>> score = np.array([0.1, 0.4, 0.35, 0.8])
+    >>> metrics = BinaryMetrics(truth, score, score >= 0.5)
     >>> metrics()["roc_auc"], metrics()["recall"]
     (1.0, 0.5)
 
     """
 
-    def __init__(self, truth: Array, score: Array, threshold: float) -> None:
+    def __init__(self, truth: Array, score: Array, predicted: Array) -> None:
         order = np.argsort(score, kind="stable")
         self._order = order
         self._truth = truth[order].astype(float)
         ordered = score[order]
         self._starts = np.flatnonzero(np.r_[True, np.diff(ordered) > 0])
-        self._predicted = ordered >= threshold
+        self._predicted = predicted[order]
         chance = np.clip(score, TINY, 1 - TINY)
         self.losses = {
             "log_loss": -np.where(truth, np.log(chance), np.log1p(-chance)),

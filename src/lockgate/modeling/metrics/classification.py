@@ -12,7 +12,7 @@ from lockgate.contract.evaluation import Metric
 from lockgate.contract.prediction import Output
 from lockgate.modeling.metrics.binary import BinaryLabelMetrics, BinaryMetrics
 from lockgate.modeling.metrics.intervals import bootstrap_intervals
-from lockgate.modeling.metrics.losses import class_indices, metrics_for_task
+from lockgate.modeling.metrics.losses import class_indices, metrics_for_task, predicted_positive
 from lockgate.modeling.metrics.means import calibration_metric, mean_metric
 from lockgate.modeling.metrics.multiclass import MulticlassMetrics
 from lockgate.modeling.metrics.rates import RowSample, auc_metric, pr_auc_metric, rate_metric
@@ -137,9 +137,7 @@ def _rates(
         return {"accuracy": rate_metric(actual == predicted, sample)}
     positive = actual == 1
     ranking = output.margin if output.score is None else output.score
-    chosen = predicted == 1
-    if output.score is not None:
-        chosen = np.asarray(output.score) >= (0.5 if threshold is None else threshold)
+    chosen = predicted_positive(output, classes, threshold)
     either = positive | chosen
     rates = {
         "accuracy": rate_metric(positive == chosen, sample),

@@ -20,21 +20,17 @@ class DecisionValue:
     ----------
     truth : ndarray of bool, shape (n,)
         Whether a row is positive.
-    score : ndarray, shape (n,)
-        Probability of the positive class.
-    threshold : float
-        Score from which a row is predicted positive, and acted on.
+    predicted : ndarray of bool, shape (n,)
+        Whether a row is predicted positive, and acted on.
     value_matrix : ValueMatrix
         Value of each outcome.
 
     """
 
-    def __init__(
-        self, truth: Array, score: Array, threshold: float, value_matrix: ValueMatrix
-    ) -> None:
+    def __init__(self, truth: Array, predicted: Array, value_matrix: ValueMatrix) -> None:
         acted = np.where(truth, value_matrix.true_positive, value_matrix.false_positive)
         waited = np.where(truth, value_matrix.false_negative, value_matrix.true_negative)
-        self._acts = score >= threshold
+        self._acts = predicted
         self._model = np.where(self._acts, acted, waited)
         self._all, self._none = acted, waited
 

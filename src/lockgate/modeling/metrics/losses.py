@@ -31,6 +31,7 @@ __all__ = [
     "compute_loss",
     "direction_of",
     "metrics_for_task",
+    "predicted_positive",
     "truth_of",
 ]
 
@@ -151,12 +152,34 @@ def metrics_for_task(
         return AnomalyMetrics(output, classes)
     actual = class_indices(truth, classes)
     if task == "binary" and output.score is not None:
-        return BinaryMetrics(actual == 1, output.score, 0.5 if threshold is None else threshold)
+        return BinaryMetrics(
+            actual == 1, output.score, predicted_positive(output, classes, threshold)
+        )
     predicted = class_indices(output.label, classes)
     if task == "binary":
         margin = None if output.margin is None else np.asarray(output.margin).reshape(-1)
         return BinaryLabelMetrics(actual == 1, predicted == 1, margin)
     return MulticlassMetrics(actual, predicted, len(classes), output.score)
+
+
+def predicted_positive(output: Output, classes: Sequence[object], threshold: float | None) -> Array:
+    """Return which rows are predicted to be of the second of two classes, shape (n,) of bool.
+
+    Without a threshold it is what the model's labels say: many classifiers give the first class
+    where scores are even, and some decide by other numbers than their scores.
+
+    Examples
+    --------
+    >>> output = Output(np.array(["no", "yes"]), score=np.array([0.5, 0.7]))
+    >>> predicted_positive(output, ("no", "yes"), None).tolist()
+    [False, True]
+    >>> predicted_positive(output, ("no", "yes"), 0.5).tolist()
+    [True, True]
+
+    """
+    if threshold is not None and output.score is not None:
+        return np.asarray(output.score) >= threshold
+    return np.asarray(class_indices(output.label, classes) == 1)
 
 
 def compute_loss(

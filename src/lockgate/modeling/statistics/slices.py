@@ -1,4 +1,4 @@
-"""Slices of rows on which a model is worse than on the others, without false discoveries."""
+"""Slices of rows that stand out, without false discoveries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["SliceLoss", "compare_slices"]
+__all__ = ["SliceChange", "SliceLoss", "compare_slices", "measure_slice_changes"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,6 +33,28 @@ class SliceLoss:
 
     loss: float
     others: float
+    p: float
+
+
+@dataclass(frozen=True)
+class SliceChange:
+    """The mean change of a quantity on a slice.
+
+    Attributes
+    ----------
+    change : float
+        Mean change of the rows of the slice.
+    low, high : float
+        Ends of its interval, simultaneous for all slices: with 95 % probability each of the
+        intervals holds the true change of its slice.
+    p : float
+        Probability that chance alone makes any of the slices change as much, in (0, 1].
+
+    """
+
+    change: float
+    low: float
+    high: float
     p: float
 
 
@@ -73,24 +95,74 @@ def compare_slices(
     [False, True]
 
     """
-    w = np.ones(len(loss)) if weight is None else weight.astype(float)
+    w = _weights(loss, weight)
     inside = members * w[:, None]
     outside = w[:, None] - inside
     totals, rest = inside.sum(axis=0), outside.sum(axis=0)
     means, others = loss @ inside / totals, loss @ outside / rest
     influence = inside / totals * (loss[:, None] - means)
     influence -= outside / rest * (loss[:, None] - others)
-    if groups is not None:
-        codes = np.unique(groups, return_inverse=True)[1]
-        influence = np.stack([np.bincount(codes, part) for part in influence.T], axis=1)
-    spread = np.sqrt((influence**2).sum(axis=0))
-    spread[spread <= 0] = np.inf  # of a single group, or without any difference of losses
+    influence, spread = _standardize(influence, groups)
     statistic = (means - others) / spread
-    largest = _largest_by_chance(influence / spread, seed)
+    largest = _largest_by_chance(influence, seed)
     return [
         SliceLoss(float(mean), float(other), float((1 + (largest >= value).sum()) / (1 + DRAWS)))
         for mean, other, value in zip(means, others, statistic, strict=True)
     ]
+
+
+def measure_slice_changes(
+    change: Array,
+    members: Array,
+    weight: Array | None = None,
+    groups: Array | None = None,
+    *,
+    seed: int = 0,
+) -> list[SliceChange]:
+    """Measure the mean change on each slice, two-sided; parameters as for `compare_slices`.
+
+    The test flips signs of changes, which is exact where no change is as likely as its opposite,
+    and knows a change that is the same for all rows. If nothing changes on any slice, any has
+    p <= level in at most that share of data sets; an interval holds zero where p > 0.05.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> change, members = rng.normal(size=400), np.arange(400)[:, None] % 4 == np.arange(2)
+    >>> change[members[:, 1]] -= 1
+    >>> [result.p < 0.05 for result in measure_slice_changes(change, members)]
+    [False, True]
+
+    """
+    inside = members * _weights(change, weight)[:, None]
+    totals = inside.sum(axis=0)
+    means = change @ inside / totals
+    influence, spread = _standardize(inside / totals * change[:, None], groups)
+    largest = _largest_by_chance(np.hstack([influence, -influence]), seed)
+    half = np.quantile(largest, 0.95) * np.where(np.isinf(spread), 0.0, spread)
+    return [
+        SliceChange(
+            float(mean),
+            float(mean - width),
+            float(mean + width),
+            float((1 + (largest >= abs(mean) / deviation).sum()) / (1 + DRAWS)),
+        )
+        for mean, width, deviation in zip(means, half, spread, strict=True)
+    ]
+
+
+def _weights(values: Array, weight: Array | None) -> Array:
+    return np.ones(len(values)) if weight is None else weight.astype(float)
+
+
+def _standardize(influence: Array, groups: Array | None) -> tuple[Array, Array]:
+    """Return the influence of each row, or group, in units of its spread, and the spreads."""
+    if groups is not None:
+        codes = np.unique(groups, return_inverse=True)[1]
+        influence = np.stack([np.bincount(codes, part) for part in influence.T], axis=1)
+    spread = np.sqrt((influence**2).sum(axis=0))
+    spread[spread <= 0] = np.inf  # of a single group, or without any difference
+    return influence / spread, spread
 
 
 def _largest_by_chance(influence: Array, seed: int) -> Array:

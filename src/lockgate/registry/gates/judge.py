@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from lockgate.contract.gates import BundleOrigin
 from lockgate.contract.tables import Schema
 from lockgate.data.io.frames import read_frame
-from lockgate.data.io.prepared import prepared_file, read_with_left_out
 from lockgate.models.bundle.copy import is_complete
-from lockgate.models.bundle.evaluation import keep_labelled, read_rows
+from lockgate.models.bundle.labelled_rows import read_rows, read_test_rows
 from lockgate.models.bundle.open import open_bundle
 from lockgate.registry.bundle_store import bundle_of
 from lockgate.registry.committed_lineage import lineage_problem
@@ -139,12 +138,8 @@ def _rows(
 ) -> pd.DataFrame | None:
     if data is not None:
         return read_rows(data, schema)
-    test = prepared_file(project, "test")
     made_here = record.path is not None and is_complete(project / "bundle", record.digest)
-    if not (made_here and test.is_file()):
-        return None
-    frame = read_with_left_out(read_frame(test, schema.columns, schema.csv), project)
-    return keep_labelled(frame, schema.targets, str(test))
+    return read_test_rows(project, schema) if made_here else None
 
 
 def _without_rows(record: VersionRecord) -> str:

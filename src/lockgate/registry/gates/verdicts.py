@@ -18,8 +18,8 @@ from lockgate.models.bundle.evaluation import (
     estimates,
     model_bytes,
     predict_and_evaluate,
-    table_of,
 )
+from lockgate.models.bundle.labelled_rows import table_of
 from lockgate.models.bundle.open import Bundle
 from lockgate.plugins.host.host import Host
 from lockgate.plugins.host.plugin_choice import PluginChoice

@@ -1,42 +1,11 @@
-"""Single rows as plain Python values, as a client would send them."""
+"""A row of typical values, made up from what is known of the training rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lockgate
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Turn rows into mappings of plain Python values, as in a request."""
-    import pandas as pd
-
-    def plain(value: Any) -> Any:
-        if pd.isna(value):
-            return None
-        if isinstance(value, pd.Timestamp):
-            return value.isoformat()
-        return value.item() if hasattr(value, "item") else value
-
-    records = frame.astype(object).to_dict("records")
-    return [{str(key): plain(value) for key, value in row.items()} for row in records]
-
-
-def row_predictor(
-    predictor: lockgate.Predictor, rows: pd.DataFrame | dict[str, Any]
-) -> Callable[[], object]:
-    """Return a function that predicts the first row, or this one, as a server would."""
-    row = rows if isinstance(rows, dict) else plain_rows(rows.iloc[:1])[0]
-    predict_one = getattr(predictor, "predict_one", None)
-    if predict_one is not None:
-        return lambda: predict_one(row)
-    columns = {name: [value] for name, value in row.items()}
-    return lambda: predictor.predict(columns)
 
 
 def typical_row(inputs: lockgate.Schema, reference: lockgate.ReferenceCounts) -> dict[str, Any]:

@@ -1,0 +1,92 @@
+"""Slices of rows: those with a value of a column, or within an interval of its numbers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from lockgate.data.columns.categories import category_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ColumnSlice", "column_slices"]
+
+MOST_VALUES = 30
+"""Different texts of a column up to which each is a slice."""
+
+INTERVALS = 4
+"""Slices of a column of many numbers or dates, with about as many rows each."""
+
+
+class ColumnSlice(NamedTuple):
+    """Rows with a value of a column.
+
+    Attributes
+    ----------
+    column : str
+        Name of the column.
+    value : str
+        The value, the interval of values, or ``missing``.
+    members : ndarray of bool, shape (rows,)
+        Which rows have it.
+
+    """
+
+    column: str
+    value: str
+    members: np.ndarray[Any, np.dtype[np.bool_]]
+
+
+def column_slices(
+    rows: pd.DataFrame, columns: Iterable[str], min_rows: int
+) -> Iterator[ColumnSlice]:
+    """Yield the slices of some columns that have enough rows, and leave enough others.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The rows.
+    columns : iterable of str
+        Names of columns. Columns of many different texts have no slices.
+    min_rows : int
+        Fewest rows of a slice, and of all rows that are not in it.
+
+    """
+    for column in columns:
+        for value, members in _values_of(rows[column]):
+            if min_rows <= int(members.sum()) <= len(rows) - min_rows:
+                yield ColumnSlice(column, value, members)
+
+
+def _values_of(
+    cells: pd.Series[Any],
+) -> Iterator[tuple[str, np.ndarray[Any, np.dtype[np.bool_]]]]:
+    """Yield the values, or intervals of values, of a column, and the rows that have them."""
+    import pandas as pd
+
+    missing = cells.isna().to_numpy()
+    known = cells[~missing]
+    types = pd.api.types
+    ordered = types.is_numeric_dtype(cells) or types.is_datetime64_any_dtype(cells)
+    if missing.any():
+        yield "missing", missing
+    if ordered and not types.is_bool_dtype(cells) and known.nunique() > INTERVALS:
+        codes, edges = pd.qcut(cells, INTERVALS, labels=False, retbins=True, duplicates="drop")
+        for k, (low, high) in enumerate(itertools.pairwise(edges)):
+            yield f"{_text(low)} to {_text(high)}", np.asarray(codes == k)
+        return
+    texts = known.map(category_text)
+    if texts.nunique() > MOST_VALUES:
+        return
+    for value in sorted(set(texts)):
+        members = np.zeros(len(cells), bool)
+        members[~missing] = (texts == value).to_numpy()
+        yield value, members
+
+
+def _text(edge: Any) -> str:
+    return f"{edge:%Y-%m-%d}" if hasattr(edge, "strftime") else f"{edge:.4g}"

@@ -1,0 +1,1 @@
+"""Two bundles on the same rows: metrics, predictions that differ, where either is better."""

@@ -1,0 +1,100 @@
+"""The sentences and cells of a comparison, alike in the terminal and on its page."""
+
+from __future__ import annotations
+
+from lockgate.contract.evaluation import Metric
+from lockgate.models.comparison.agreement import Agreement
+from lockgate.models.comparison.changed_slices import MIN_ROWS
+from lockgate.models.comparison.compared_bundle import ComparedBundle
+
+__all__ = [
+    "NO_SLICES",
+    "describe_agreement",
+    "describe_rows",
+    "format_interval",
+    "format_number",
+    "size_and_speed",
+]
+
+
+NO_SLICES = f"No column has values with at least {MIN_ROWS} rows each, to be compared."
+
+
+def format_number(value: float) -> str:
+    """Format a number to four significant digits, from 1,000 on to whole numbers."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def format_interval(change: Metric) -> str:
+    """Format a change with its sign, and its interval where there is one.
+
+    Examples
+    --------
+    >>> format_interval(Metric(0.5, 0.25, 0.75)), format_interval(Metric(0.0))
+    ('+0.5 (+0.25 to +0.75)', '0')
+
+    """
+    text = _signed(change.estimate)
+    if change.low is None or change.high is None:
+        return text
+    return f"{text} ({_signed(change.low)} to {_signed(change.high)})"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}" if value else "0"  # zero has no sign
+
+
+def describe_rows(rows: int, source: str, first: ComparedBundle, second: ComparedBundle) -> str:
+    """Return what the bundles were compared on."""
+    if not rows:
+        return "Without rows: each metric was measured on the rows of its own bundle's tests."
+    of_source = f" of {source}" if source else ""
+    return (
+        f"Both predicted the same {rows:,} rows{of_source}; changes are those from "
+        f"{first.label} to {second.label}, with 95 % intervals of rows that "
+        "are resampled for both alike."
+    )
+
+
+def describe_agreement(agreement: Agreement, labels: tuple[str, str]) -> list[str]:
+    """Return how far predictions agree, as sentences."""
+    share = agreement.different / max(agreement.rows, 1)
+    texts = [
+        f"{agreement.different:,} of {agreement.rows:,} rows ({share:.1%}) are predicted "
+        "differently."
+    ]
+    if agreement.mean_change is not None:
+        texts.append(
+            f"Predictions are {format_number(agreement.mean_change)} apart in the mean of "
+            "absolute differences."
+        )
+    if agreement.p is None or not (agreement.first_better or agreement.second_better):
+        return texts
+    verb = "right" if agreement.mean_change is None else "nearer to the true value"
+    chance = "less than 0.0001" if agreement.p < 1e-4 else f"{agreement.p:.2g}"
+    texts.append(
+        f"Where they differ, {labels[0]} alone is {verb} on "
+        f"{agreement.first_better:,} rows, {labels[1]} alone on "
+        f"{agreement.second_better:,} (p = {chance}, exact test of signs)."
+    )
+    return texts
+
+
+def size_and_speed(first: ComparedBundle, second: ComparedBundle) -> list[tuple[str, str, str]]:
+    """Return rows of a table: what both cost."""
+    sizes = [f"{side.model_bytes / 1024:,.1f}" for side in (first, second)]
+    rows = [
+        ("model file (kB)", sizes[0], sizes[1]),
+        ("inputs", str(first.inputs), str(second.inputs)),
+    ]
+    if first.one_row_us is not None and second.one_row_us is not None:
+        rows.append(("one row (µs)", f"{first.one_row_us:.3g}", f"{second.one_row_us:.3g}"))
+    if first.batch_row_us is not None and second.batch_row_us is not None:
+        rows.append(
+            (
+                "a row of 1,000 together (µs)",
+                f"{first.batch_row_us:.3g}",
+                f"{second.batch_row_us:.3g}",
+            )
+        )
+    return rows

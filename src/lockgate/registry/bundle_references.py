@@ -1,0 +1,103 @@
+"""Finds the bundle that a reference names: a version, a stage, or a revision of Git."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lockgate.errors import LedgerError, UsageError
+from lockgate.registry.bundle_source import find_named_digest
+from lockgate.registry.bundle_store import bundle_at_commit, bundle_of
+from lockgate.registry.git.commands import run_git
+from lockgate.registry.ledger import rules
+from lockgate.registry.ledger.event_log import EventLog
+from lockgate.registry.ledger.repository import Repository
+from lockgate.registry.ledger.trust import read_from_commit
+from lockgate.registry.versioning import parse_reference
+
+__all__ = ["NamedBundle", "find_bundle"]
+
+
+@dataclass(frozen=True)
+class NamedBundle:
+    """A bundle that a reference names.
+
+    Attributes
+    ----------
+    label : str
+        How it is called in texts.
+    folder : pathlib.Path
+        Its folder.
+
+    """
+
+    label: str
+    folder: Path
+
+
+def find_bundle(reference: str, project: Path) -> NamedBundle:
+    """Find a bundle.
+
+    Parameters
+    ----------
+    reference : str
+        ``NAME@VERSION`` or ``NAME@STAGE`` of the ledger; or an experiment of DVC, a branch, a tag
+        or a commit of Git.
+    project : pathlib.Path
+        Folder of the project, whose ledger and ``bundle`` are meant.
+
+    Raises
+    ------
+    UsageError
+        If it names nothing of these.
+    LedgerError
+        If its files are not here, and DVC cannot get them.
+
+    """
+    try:
+        repository = Repository.find(project)
+    except LedgerError:
+        raise UsageError(
+            f"{reference} is not a folder, and {project} is not in a Git repository, where it "
+            "could be a version, a stage or an experiment"
+        ) from None
+    if "@" in reference:
+        return _find_version(reference, repository)
+    commit = _find_commit(reference, repository)
+    path = (project.resolve() / "bundle").relative_to(repository.top.resolve()).as_posix()
+    named = find_named_digest(lambda file: read_from_commit(repository, commit, file), path)
+    if named is None:
+        raise UsageError(f"the files of DVC in {reference} name no bundle at {path}")
+    return NamedBundle(reference, bundle_at_commit(repository, path, named[1], commit))
+
+
+def _find_version(reference: str, repository: Repository) -> NamedBundle:
+    """Return the bundle of ``NAME@VERSION`` or ``NAME@STAGE``."""
+    name, number = parse_reference(reference)
+    state = EventLog(repository.top).state
+    if number in state.stages(name):
+        in_stage = state.stage(name, number)
+        if in_stage is None:
+            raise UsageError(f"no version of {name} is in {number}")
+        number = in_stage.slot.version
+    record = rules.find_version(state, name, number)
+    return NamedBundle(f"{name}@{record.version}", bundle_of(repository, record))
+
+
+def _find_commit(reference: str, repository: Repository) -> str:
+    """Return the commit of a revision, or of an experiment of DVC."""
+    if not reference.startswith("-"):
+        command = ["rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}"]
+        completed = run_git(command, repository.top)
+        if completed.returncode == 0:
+            return completed.stdout.decode().strip()
+        command = ["for-each-ref", "--format=%(refname) %(objectname)", "refs/exps"]
+        for line in run_git(command, repository.top).stdout.decode("utf-8", "replace").splitlines():
+            refname, _, commit = line.partition(" ")
+            # refs/exps/<two digits>/<38 digits of the commit that it starts from>/<name>
+            if refname.count("/") == 4 and refname.rpartition("/")[2] == reference:
+                return commit
+    raise UsageError(
+        f"{reference} is not a bundle: expected a folder, NAME@VERSION, NAME@STAGE, or an "
+        "experiment of DVC or another revision of Git"
+    )
