@@ -111,6 +111,7 @@ def test_third_party_plugins_run_in_all_three_ways(
         "compressor=round",
         "compressor.round.digits=4",
         "+evaluator=positives",
+        "search.folds=2",
         cwd=project,
         env=env,
     )

@@ -86,41 +86,41 @@ def test_activations(name: str, tmp_path: Path) -> None:
     held(NetworkRegressor(chain(dense(5, activation=name), dense(3, "tanh"))), tmp_path)
 
 
-def layers_of_one_input() -> dict[str, Callable[[], list[Any]]]:
-    kinds = import_keras().layers
-    return {
-        "batch normalization": lambda: [kinds.BatchNormalization()],
-        "normalization without scale": lambda: [kinds.BatchNormalization(scale=False)],
-        "normalization without centre": lambda: [kinds.BatchNormalization(center=False)],
-        "a normalization of inputs": lambda: [
-            kinds.Normalization(mean=[3.0] * WIDTH, variance=[4.0] * WIDTH)
-        ],
-        "elu": lambda: [kinds.ELU(0.7)],
-        "leaky relu": lambda: [kinds.LeakyReLU(0.05)],
-        "prelu": lambda: [kinds.PReLU()],
-        "relu": lambda: [kinds.ReLU()],
-        "relu up to 6": lambda: [kinds.ReLU(max_value=6)],
-        "relu with a slope": lambda: [kinds.ReLU(negative_slope=0.1)],
-        "rescaling": lambda: [kinds.Rescaling(0.5, offset=-1)],
-        "softmax": lambda: [kinds.Softmax()],
-        "what training alone does": lambda: [
-            kinds.Dropout(0.5),
-            kinds.GaussianNoise(0.1),
-            kinds.GaussianDropout(0.1),
-            kinds.ActivityRegularization(l2=0.1),
-            kinds.Flatten(),
-            kinds.Identity(),
-        ],
-        "no bias": lambda: [kinds.Dense(4, use_bias=False), kinds.Activation("tanh")],
-        "a chain in the chain": lambda: [
-            import_keras().Sequential([kinds.Dense(4, "relu"), kinds.Dense(3)])
-        ],
-    }
+LAYERS: dict[str, Callable[[Any], list[Any]]] = {
+    "batch normalization": lambda kinds: [kinds.BatchNormalization()],
+    "normalization without scale": lambda kinds: [kinds.BatchNormalization(scale=False)],
+    "normalization without centre": lambda kinds: [kinds.BatchNormalization(center=False)],
+    "a normalization of inputs": lambda kinds: [
+        kinds.Normalization(mean=[3.0] * WIDTH, variance=[4.0] * WIDTH)
+    ],
+    "elu": lambda kinds: [kinds.ELU(0.7)],
+    "leaky relu": lambda kinds: [kinds.LeakyReLU(0.05)],
+    "prelu": lambda kinds: [kinds.PReLU()],
+    "relu": lambda kinds: [kinds.ReLU()],
+    "relu up to 6": lambda kinds: [kinds.ReLU(max_value=6)],
+    "relu with a slope": lambda kinds: [kinds.ReLU(negative_slope=0.1)],
+    "rescaling": lambda kinds: [kinds.Rescaling(0.5, offset=-1)],
+    "softmax": lambda kinds: [kinds.Softmax()],
+    "what training alone does": lambda kinds: [
+        kinds.Dropout(0.5),
+        kinds.GaussianNoise(0.1),
+        kinds.GaussianDropout(0.1),
+        kinds.ActivityRegularization(l2=0.1),
+        kinds.Flatten(),
+        kinds.Identity(),
+    ],
+    "no bias": lambda kinds: [kinds.Dense(4, use_bias=False), kinds.Activation("tanh")],
+    "a chain in the chain": lambda kinds: [
+        import_keras().Sequential([kinds.Dense(4, "relu"), kinds.Dense(3)])
+    ],
+}
+"""Layers by what they are, built from Keras' when the test runs: importing it takes seconds."""
 
 
-@pytest.mark.parametrize("name", layers_of_one_input())
+@pytest.mark.parametrize("name", LAYERS)
 def test_layers(name: str, tmp_path: Path) -> None:
-    network = chain(*layers_of_one_input()[name](), import_keras().layers.Dense(4, "tanh"))
+    kinds = import_keras().layers
+    network = chain(*LAYERS[name](kinds), kinds.Dense(4, "tanh"))
     held(NetworkRegressor(network), tmp_path)
 
 

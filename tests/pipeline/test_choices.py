@@ -59,6 +59,10 @@ def test_overrides_hold_from_then_on(
     if recorded is not None:
         assert read_choices(fresh) == recorded
     assert choose(fresh) == chosen
+
+
+def test_an_override_changes_what_it_names_alone(fresh: Path) -> None:
+    chosen = choose(fresh, "model=boosting", "model.boosting.trees=77")
     assert choose(fresh, "search.metric=brier") == chosen | {
         "search": {**chosen["search"], "metric": "brier"}
     }

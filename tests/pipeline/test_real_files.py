@@ -104,7 +104,7 @@ def test_a_file_is_predicted_as_it_is_evaluated(
     options = write(tmp_path / name)
     call("lockgate", "init", "p", "--data", name, "--target", "outcome", *options, cwd=tmp_path)
     project = tmp_path / "p"
-    call("lockgate", "run", "compressor=[]", cwd=project)
+    call("lockgate", "run", "compressor=[]", "search.folds=2", cwd=project)
     inputs = lockgate.open(project / "bundle").manifest.schema
     kinds = {column.name: column.kind for column in inputs.columns}
     assert kinds["branch"] == "category"

@@ -1132,7 +1132,11 @@ def test_regions_are_measured_on_the_tune_rows(make: Make, target: str) -> None:
 @option("project.task")
 def test_that_share_of_rows_like_those_of_training_are_anomalies(make: Make) -> None:
     share = 0.1
-    settings = {"evaluator.anomaly.known": "bought", "decision.anomalies": share}
+    settings = {
+        "evaluator.anomaly.known": "bought",
+        "decision.anomalies": share,
+        "model.isolation-forest.trees": 60,
+    }
     project = without_target(make, "anomaly", "isolation-forest", **settings)
     finished = project.workspace.read_finished()
     assert finished.classes == ("normal", "anomaly")

@@ -27,11 +27,12 @@ from dataclasses import replace
 from pathlib import Path
 import tempfile
 
-threads = int(sys.argv[1])
+threads, rows, options = int(sys.argv[1]), int(sys.argv[2]), eval(sys.argv[3])
 for plugin, task in ((Logistic, "binary"), (Logistic, "multiclass"), (Linear, "regression"),
                      (Boosting, "binary"), (Boosting, "multiclass"), (Boosting, "regression")):
-    table = example_table(task, rows=int(sys.argv[2]))
-    recipe = plugin().build(BuildRequest(schema=table.schema, task=task, seed=3))
+    table = example_table(task, rows=rows)
+    options_of = options if plugin is Boosting else {}
+    recipe = plugin(**options_of).build(BuildRequest(schema=table.schema, task=task, seed=3))
     steps = build_cell_steps(table.schema, CellRules(), recipe.requirements)
     with limit_threads(threads):
         fitted = fit(replace(recipe, steps=(*steps, *recipe.steps)), {}, table)
@@ -50,13 +51,16 @@ SOAK = bool(os.environ.get("LOCKGATE_SOAK"))
 RUNS = [("0", 1), ("random", 4), *([("1", 2)] if SOAK else [])]
 """Seed of the hashes, and threads."""
 
+SIZE = ["2000", "{}"] if SOAK else ["800", "{'trees': 40}"]
+"""Rows, and settings of boosting."""
+
 
 @pytest.mark.slow
 def test_baseline_models_have_equal_bytes_everywhere() -> None:
     found = set()
     for seed, threads in RUNS:
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(threads), "2000" if SOAK else "800"],
+            [sys.executable, "-c", SCRIPT, str(threads), *SIZE],
             cwd=ROOT,
             env=environment(PYTHONHASHSEED=seed, OMP_THREAD_LIMIT="4"),
             capture_output=True,
