@@ -18,6 +18,7 @@ from lockgate.builtin.evaluators.fairness import Fairness
 from lockgate.builtin.evaluators.importance import Importance
 from lockgate.builtin.evaluators.regression import Regression
 from lockgate.builtin.evaluators.slices import Slices
+from lockgate.builtin.evaluators.stability import Stability
 from lockgate.builtin.loaders.csv import Csv
 from lockgate.builtin.optimizers.grid import Grid
 from lockgate.builtin.optimizers.random import Random
@@ -329,3 +330,87 @@ def test_fairness_shows_the_rates_of_groups_by_a_column_that_is_left_out() -> No
     assert few.messages == ("fewer than two groups of region have 200 test rows",)
     with pytest.raises(lockgate.UsageError, match="unknown column 'gender'"):
         Fairness(column="gender").evaluate(request)
+
+
+def in_periods(worse: int | None) -> lockgate.EvaluateRequest:
+    """A request whose rows come in eight months, in one of which the scores are turned around."""
+    request = example_requests("evaluator")["binary"]
+    months = np.arange(240) // 30
+    day = pd.Timestamp("2026-01-01") + pd.to_timedelta(np.arange(240), "D")
+    order = np.random.default_rng(1).permutation(240)  # rows need not be in the order of time
+    score = request.output.score.copy()
+    score[order[months == worse]] = 1 - score[order[months == worse]]
+    rows = request.rows.assign(day=pd.Series(day, index=order).sort_index().to_numpy())
+    output = lockgate.Output(np.where(score >= 0.5, "yes", "no"), score)
+    return replace(request, rows=rows, output=output)
+
+
+def test_stability_names_the_period_in_which_the_model_is_worse() -> None:
+    evaluator = Stability(column="day", min_rows=20)
+    report = evaluator.evaluate(in_periods(5))
+    table = report.tables["periods"]
+    assert [row["rows"] for row in table] == [30] * 8
+    assert [row["from"] for row in table][:2] == ["2026-01-01", "2026-01-31"]
+    assert [row["p"] <= 0.05 for row in table] == [False] * 5 + [True] + [False] * 2
+    assert report.messages[0].startswith(f"worse from {table[5]['from']} to {table[5]['to']}: ")
+    assert all(row["low"] <= row["Brier score"] <= row["high"] for row in table)
+    assert report.plots[0].series[0].y == tuple(row["Brier score"] for row in table)
+    steady = evaluator.evaluate(in_periods(None))
+    assert steady.messages == ("none of 8 periods is worse than chance would make it",)
+
+
+def test_stability_needs_times() -> None:
+    request = in_periods(None)
+    with pytest.raises(lockgate.UsageError, match="needs times"):
+        Stability().evaluate(request)
+    with pytest.raises(lockgate.UsageError, match="unknown column 'dya'"):
+        Stability(column="dya").evaluate(request)
+    with pytest.raises(lockgate.DataError, match="column size holds no times"):
+        Stability(column="size").evaluate(request)
+    few = Stability(column="day", min_rows=200).evaluate(request)
+    assert few.messages == (
+        "the test rows have too few different times for two periods of 200 rows",
+    )
+    rows = request.rows.assign(day=request.rows["day"].where(np.arange(240) < 100))
+    report = Stability(column="day").evaluate(replace(request, rows=rows))
+    assert sum(row["rows"] for row in report.tables["periods"]) == 100
+    same = request.rows.assign(day=pd.Timestamp("2026-01-01"))
+    assert not Stability(column="day").evaluate(replace(request, rows=same)).tables
+
+
+def test_errors_are_tabulated_and_drawn() -> None:
+    request = example_requests("evaluator")["regression"]
+    report = Regression(resamples=0).evaluate(request)
+    errors = request.output.label - request.table.target
+    rows = report.tables["quantiles of the errors"]
+    assert [row["error"] for row in rows] == pytest.approx(
+        np.quantile(errors, [row["quantile"] for row in rows])
+    )
+    by_name = {plot.name: plot for plot in report.plots}
+    assert sum(by_name["errors"].series[0].y) == pytest.approx(0.98, abs=0.02)
+    low, median, high = (series.y for series in by_name["residuals"].series)
+    assert all(a <= b <= c for a, b, c in zip(low, median, high, strict=True))
+
+
+def test_classes_and_scores_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import precision_recall_curve, precision_recall_fscore_support
+
+    for task in ("binary", "multiclass"):
+        request = example_requests("evaluator")[task]
+        report = Classification(resamples=0).evaluate(request)
+        expected = precision_recall_fscore_support(
+            request.table.target, request.output.label, labels=request.classes
+        )
+        rows = report.tables["classes"]
+        for key, values in zip(("precision", "recall", "F1", "rows"), expected, strict=True):
+            assert [row[key] for row in rows] == pytest.approx(values.tolist())
+    request = example_requests("evaluator")["binary"]
+    plots = {plot.name: plot for plot in Classification(resamples=0).evaluate(request).plots}
+    (curve,) = plots["precision-recall"].series
+    precision, recall, _ = precision_recall_curve(
+        request.table.target == request.classes[1], request.output.score
+    )
+    known = {(round(r, 9), round(p, 9)) for r, p in zip(recall, precision, strict=True)}
+    assert {(round(r, 9), round(p, 9)) for r, p in zip(curve.x, curve.y, strict=True)} <= known
+    assert [series.name for series in plots["scores"].series] == ["actual no", "actual yes"]
+    assert all(sum(series.y) == pytest.approx(1) for series in plots["scores"].series)

@@ -95,6 +95,7 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
         "grid": {"points": 2},
         "bound": {"metric": "example.score", "at_least": 0.5},
         "fairness": {"column": "colour"},
+        "stability": {"column": "day"},
     }
     return needed.get(name, {}), None
 

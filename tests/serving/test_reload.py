@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import shutil
@@ -139,6 +140,32 @@ def test_a_refusal_of_the_server_takes_the_deployment_back(
             wait_until_served(deployed, pointer)
     assert deployed.pointer().slots[0].version == "1.0.0"
     assert [one.op for one in deployed.history()] == ["deploy", "deploy", "refused"]
+
+
+def test_what_the_parent_holds_is_not_finalized_in_the_child(bundles: dict[str, Path]) -> None:
+    parent = os.getpid()
+
+    class Holder:
+        """As objects of libraries with threads: finalizing it in another process crashes."""
+
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            if os.getpid() != parent:
+                os.kill(os.getpid(), signal.SIGSEGV)
+
+    gc.disable()
+    thresholds = gc.get_threshold()
+    try:
+        for _ in range(100):
+            Holder()
+        gc.enable()
+        gc.set_threshold(200, 1, 1)
+        check_in_subprocess(bundles["boosting"])
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.enable()
 
 
 def test_a_bundle_that_takes_too_much_memory_or_time_is_refused(bundles: dict[str, Path]) -> None:

@@ -241,7 +241,9 @@ class Operations:
 
         Called by `lockgate gate`, and by `lockgate promote` where no verdict exists
         yet. A gate that does not apply returns `passed=None` or raises
-        `lockgate.NotApplicable`; every other one must pass.
+        `lockgate.NotApplicable`; every other one must pass. One that needs the metrics and
+        rows of the candidate alone may declare ``in_report = True``: then the report of
+        the pipeline, too, begins with whether the model passes it on its test rows.
 
         ::
 

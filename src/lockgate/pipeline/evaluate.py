@@ -16,6 +16,7 @@ from lockgate.modeling.metrics.losses import direction_of
 from lockgate.modeling.metrics.multioutput import target_metrics
 from lockgate.modeling.metrics.titles import metric_title
 from lockgate.modeling.training.threads import limit_threads
+from lockgate.pipeline.criteria import Criterion, judge_criteria
 from lockgate.pipeline.formats import open_finished
 from lockgate.pipeline.incumbents import measure_incumbents
 from lockgate.pipeline.reports.pages import report_page
@@ -53,7 +54,10 @@ def work(stage: Stage) -> dict[str, float]:
     change = change_table(parts["train"], parts["tune"], parts["test"])
     metrics = _write_files(workspace, reports, baselines, warnings, change)
     worse = _find_better(incumbents, measured, model.metric, are_incumbents=True)
-    _write_page(stage, workspace, reports, baselines | incumbents, [*worse, *warnings], change)
+    criteria = judge_criteria(stage, request, reports)
+    _write_page(
+        stage, workspace, reports, baselines | incumbents, criteria, [*worse, *warnings], change
+    )
     for warning in (*worse, *of_model):
         stage.log.warning("%s", warning)
     for name, report in reports.items():
@@ -209,6 +213,7 @@ def _write_page(
     workspace: Workspace,
     reports: Mapping[str, Report],
     others: Mapping[str, Mapping[str, float]],
+    criteria: Sequence[Criterion],
     warnings: list[str],
     change: list[dict[str, Any]],
 ) -> None:
@@ -219,6 +224,7 @@ def _write_page(
         reports,
         stage.raw,
         {name: _shared_metrics(report, others) for name, report in reports.items()},
+        criteria,
         warnings,
         change,
     )

@@ -31,7 +31,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "load": ("loader",),
     "optimize": ("backend", "model", "optimizer"),
     "compress": ("backend", "compressor", "format"),
-    "evaluate": ("format", "evaluator"),
+    "evaluate": ("format", "evaluator", "gate"),
     "package": ("backend", "format"),
     "monitor": ("backend", "format", "loader", "monitor"),
 }

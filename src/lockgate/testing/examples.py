@@ -259,13 +259,16 @@ def _make_evaluate_request(task: Task, seed: int) -> EvaluateRequest:
         threshold=0.5 if task in TWO_CLASSES else None,
         value_matrix=ValueMatrix(true_positive=10, false_positive=-1),
         model_bytes=1024,
-        rows=_with_region(test.frame),
+        rows=_with_left_out(test.frame),
     )
 
 
-def _with_region(frame: pd.DataFrame) -> pd.DataFrame:
-    """Add a column that the model leaves out."""
-    return frame.assign(region=np.where(np.arange(len(frame)) % 3, "north", "south"))
+def _with_left_out(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add columns that the model leaves out: a region, and days."""
+    return frame.assign(
+        region=np.where(np.arange(len(frame)) % 3, "north", "south"),
+        day=pd.date_range("2026-01-01", periods=len(frame)),
+    )
 
 
 def _make_judge_request(task: Task, seed: int) -> JudgeRequest:
@@ -312,6 +315,6 @@ def _make_monitor_request(seed: int, shift: float) -> MonitorRequest:
     reference = build_reference(train.features, train.schema, backend)
     counts = count_window(reference, shifted.features, backend)
     window = MonitoringWindow(
-        counts, len(shifted), "2026-01-01", "2026-02-01", shifted, rows=_with_region(rows)
+        counts, len(shifted), "2026-01-01", "2026-02-01", shifted, rows=_with_left_out(rows)
     )
     return MonitorRequest(seed=seed, reference=reference, window=window, schema=train.schema)

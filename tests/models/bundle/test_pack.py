@@ -513,3 +513,29 @@ def test_declared_dates_are_read_in_the_order_in_which_all_exist(tmp_path: Path)
     path.write_text("day\n03/07/2024\n02/07/2024\n")
     with pytest.raises(lockgate.SchemaViolation, match="day first or month first"):
         read_as_fitted(path, lockgate.CSVFormat(), {"day": "date"})
+
+
+def test_a_card_has_the_metadata_of_hugging_face(tmp_path: Path) -> None:
+    import yaml
+    from sklearn.linear_model import LogisticRegression
+
+    frame = pd.DataFrame({"x": np.arange(100.0)})
+    target = pd.Series(np.arange(100) % 7 > 2, name="y")
+    model = LogisticRegression().fit(frame, target)
+    name = "a: 'b' --- # c"
+    card = lockgate.pack(
+        model, frame, target, test=(frame, target), name="m", path=tmp_path / "m"
+    ).path.joinpath("card.md")
+    _, text, rest = card.read_text().split("---\n", 2)
+    content = yaml.safe_load(text)
+    assert content["pipeline_tag"] == "tabular-classification"
+    (entry,) = content["model-index"]
+    (result,) = entry["results"]
+    values = {metric["type"]: metric["value"] for metric in result["metrics"]}
+    assert 0 <= values["accuracy"] <= 1
+    assert rest.lstrip().startswith("# m\n")
+    from lockgate.models.bundle.card import front_matter
+
+    metrics = {"classification": {"accuracy": {"estimate": 0.5}}}
+    odd = yaml.safe_load(front_matter(name, "binary", metrics).strip().strip("-"))
+    assert odd["model-index"][0]["name"] == name

@@ -27,9 +27,11 @@ class Classification:
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
-        from lockgate.modeling.metrics.binary import calibration_curve, roc_curve
+        import numpy as np
+
         from lockgate.modeling.metrics.classification import classification_metrics
         from lockgate.modeling.metrics.losses import check_evaluator, class_indices
+        from lockgate.modeling.metrics.multiclass import class_table
 
         check_evaluator("classification", request.task)
         truth = request.table.target
@@ -48,17 +50,18 @@ class Classification:
         actual, predicted = (
             class_indices(labels, request.classes) for labels in (truth, request.output.label)
         )
-        tables = {"confusion matrix": _count_confusions(actual, predicted, request.classes)}
+        by_class = class_table(actual, predicted, request.classes, request.table.weight)
+        tables = {
+            "confusion matrix": _count_confusions(actual, predicted, request.classes),
+            "classes": tuple(by_class),
+        }
         score, margin = request.output.score, request.output.margin
         ranked = request.task == "binary" and (score is not None or margin is not None)
         summary = _summarize(metrics, "roc_auc" if ranked else "accuracy")
         messages = (*summary, *region_message(metrics), *measured.notes)
         if request.task != "binary" or score is None:
             return lockgate.Report(metrics, tables, messages=messages)
-        plots = (
-            _plot_roc(*roc_curve(actual == 1, score)),
-            _plot_calibration(*calibration_curve(actual == 1, score)),
-        )
+        plots = _plot_scores(actual == 1, np.asarray(score), request.classes)
         return lockgate.Report(metrics, tables, plots, messages)
 
 
@@ -87,27 +90,37 @@ def _count_confusions(
     )
 
 
-def _plot_roc(false_positive_rate: np.ndarray, true_positive_rate: np.ndarray) -> lockgate.Plot:
-    line = lockgate.Series(
-        "model", tuple(false_positive_rate.tolist()), tuple(true_positive_rate.tolist())
+def _plot_scores(
+    positive: np.ndarray, score: np.ndarray, classes: tuple[Any, ...]
+) -> tuple[lockgate.Plot, ...]:
+    """Return the plots of a binary model's scores."""
+    from lockgate.modeling.metrics.binary import (
+        calibration_curve,
+        precision_recall_curve,
+        roc_curve,
+        score_distribution,
     )
-    return lockgate.Plot(
-        "roc",
-        "ROC curve",
-        "false positive rate",
-        "true positive rate",
-        (line,),
-        diagonal=True,
+
+    roc = _series("model", *roc_curve(positive, score))
+    precision = _series("model", *precision_recall_curve(positive, score))
+    calibration = _series("model", *calibration_curve(positive, score))
+    names = [f"actual {label}" for label in classes]
+    scores = tuple(
+        _series(name, *score_distribution(score[positive == actual]))
+        for name, actual in zip(names, (False, True), strict=True)
+    )
+    rates = ("false positive rate", "true positive rate")
+    chances = ("predicted probability", "observed frequency")
+    shares = ("predicted probability", "share of the rows of the class")
+    return (
+        lockgate.Plot("roc", "ROC curve", *rates, (roc,), diagonal=True),
+        lockgate.Plot(
+            "precision-recall", "Precision and recall", "recall", "precision", (precision,)
+        ),
+        lockgate.Plot("calibration", "Calibration curve", *chances, (calibration,), diagonal=True),
+        lockgate.Plot("scores", "Scores by actual class", *shares, scores),
     )
 
 
-def _plot_calibration(predicted: np.ndarray, observed: np.ndarray) -> lockgate.Plot:
-    line = lockgate.Series("model", tuple(predicted.tolist()), tuple(observed.tolist()))
-    return lockgate.Plot(
-        "calibration",
-        "Calibration curve",
-        "predicted probability",
-        "observed frequency",
-        (line,),
-        diagonal=True,
-    )
+def _series(name: str, x: np.ndarray, y: np.ndarray) -> lockgate.Series:
+    return lockgate.Series(name, tuple(x.tolist()), tuple(y.tolist()))

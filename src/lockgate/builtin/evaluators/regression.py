@@ -54,6 +54,7 @@ class Regression(ResampledMetrics):
             )
         return lockgate.Report(
             metrics,
+            _tabulate_errors(request, truth),
             plots=tuple(_plot_targets(truth, request.output, targets)),
             messages=tuple(messages),
         )
@@ -94,12 +95,26 @@ def _count_units(table: lockgate.Table) -> int:
     return len(table) if table.groups is None else len(np.unique(table.groups))
 
 
+def _tabulate_errors(
+    request: lockgate.EvaluateRequest, truth: np.ndarray
+) -> dict[str, tuple[dict[str, float], ...]]:
+    """Return the quantiles of the errors; none of quantiles or of several targets."""
+    from lockgate.modeling.metrics.residuals import error_quantiles
+
+    if request.task != "regression" or request.output.quantile is not None:
+        return {}
+    return {"quantiles of the errors": tuple(error_quantiles(truth, request.output.label))}
+
+
 def _plot_targets(
     truth: np.ndarray, output: lockgate.Output, targets: Sequence[str]
 ) -> Iterator[lockgate.Plot]:
     """Yield a plot of each target, of the first ones where there are many."""
     if len(targets) == 1:
-        yield _plot_deciles(truth, output.label.astype(float), output.quantile)
+        predicted = output.label.astype(float)
+        yield _plot_deciles(truth, predicted, output.quantile)
+        if output.quantile is None:
+            yield from _plot_errors(truth, predicted)
         return
     for number, target in enumerate(targets[:MOST_PLOTS]):
         plot = _plot_deciles(truth[:, number], output.label[:, number], None)
@@ -131,3 +146,20 @@ def _plot_deciles(
         (line,),
         diagonal=True,
     )
+
+
+def _plot_errors(truth: np.ndarray, predicted: np.ndarray) -> Iterator[lockgate.Plot]:
+    """Yield how errors are distributed, and how they depend on the prediction."""
+    from lockgate.modeling.metrics.residuals import error_distribution, errors_by_prediction
+
+    middles, shares = error_distribution(truth, predicted)
+    line = lockgate.Series("model", tuple(middles.tolist()), tuple(shares.tolist()))
+    labels = ("error, predicted less actual value", "share of rows")
+    yield lockgate.Plot("errors", "Distribution of the errors", *labels, (line,))
+    means, spread = errors_by_prediction(truth, predicted)
+    lines = tuple(
+        lockgate.Series(name, tuple(means.tolist()), tuple(values.tolist()))
+        for name, values in zip(("10 % quantile", "median", "90 % quantile"), spread, strict=True)
+    )
+    labels = ("mean predicted value", "error, predicted less actual value")
+    yield lockgate.Plot("residuals", "Errors by predicted value", *labels, lines)

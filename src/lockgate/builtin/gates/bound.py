@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import lockgate
 from lockgate.builtin.gates.metrics import format_metric
@@ -19,6 +20,7 @@ class Bound:
     that the bundle reports for its own test rows.
     """
 
+    in_report: ClassVar = True
     metric: str = lockgate.setting(help="e.g. roc_auc, or of another evaluator: business.per_1000")
     at_least: float | None = lockgate.setting(None, help="smallest value that passes")
     at_most: float | None = lockgate.setting(None, help="largest value that passes")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import lockgate
 
 __all__ = ["Fairness"]
@@ -17,6 +19,7 @@ class Fairness:
     Price and Srebro, Equality of Opportunity in Supervised Learning, 2016.
     """
 
+    in_report: ClassVar = True
     column: str = lockgate.setting(
         help="column with the group of each row; need not be an input of the model"
     )

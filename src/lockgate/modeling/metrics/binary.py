@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BinaryLabelMetrics", "BinaryMetrics", "calibration_curve", "roc_curve"]
+__all__ = [
+    "BinaryLabelMetrics",
+    "BinaryMetrics",
+    "calibration_curve",
+    "precision_recall_curve",
+    "roc_curve",
+    "score_distribution",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 TINY = np.finfo(float).eps
@@ -165,6 +172,23 @@ def roc_curve(truth: Array, score: Array, points: int = 200) -> tuple[Array, Arr
         )
     )
     return false_positive_rate[indices], true_positive_rate[indices]
+
+
+def precision_recall_curve(truth: Array, score: Array, points: int = 200) -> tuple[Array, Array]:
+    """Return recall and precision at up to `points` thresholds, recall rising."""
+    order = np.argsort(-score, kind="stable")
+    hits, ordered = truth[order].astype(float), score[order]
+    ends = np.flatnonzero(np.r_[np.diff(ordered) != 0, True])
+    true_positive = np.cumsum(hits)[ends]
+    recall, precision = true_positive / max(hits.sum(), 1), true_positive / (ends + 1)
+    chosen = np.unique(np.linspace(0, len(ends) - 1, min(points, len(ends))).astype(int))
+    return recall[chosen], precision[chosen]
+
+
+def score_distribution(score: Array, bins: int = 20) -> tuple[Array, Array]:
+    """Return the middle of intervals of scores from 0 to 1, and the share of rows in each."""
+    counts, edges = np.histogram(score, bins, (0.0, 1.0))
+    return (edges[:-1] + edges[1:]) / 2, counts / max(len(score), 1)
 
 
 def calibration_curve(truth: Array, score: Array, bins: int = 10) -> tuple[Array, Array]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["MulticlassMetrics"]
+__all__ = ["MulticlassMetrics", "class_table"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -51,3 +52,42 @@ class MulticlassMetrics:
         for name, loss in self.losses.items():
             metrics[name] = float((w * loss).sum() / total)
         return metrics
+
+
+def class_table(
+    truth: Array, label: Array, classes: Sequence[object], weight: Array | None = None
+) -> list[dict[str, Any]]:
+    """Return precision, recall and F1 of each class, each against all others.
+
+    Parameters
+    ----------
+    truth, label : ndarray of int, shape (n,)
+        Actual and predicted class, as indices.
+    classes : sequence
+        Labels of the classes.
+    weight : ndarray, shape (n,), optional
+        Weights of the rows.
+
+    Examples
+    --------
+    >>> class_table(np.array([0, 0, 1]), np.array([0, 1, 1]), ["a", "b"])[0]
+    {'class': 'a', 'rows': 2, 'precision': 1.0, 'recall': 0.5, 'F1': 0.6666666666666666}
+
+    """
+    w = np.ones(len(truth)) if weight is None else weight.astype(float)
+    size = len(classes)
+    correct = np.bincount(truth, w * (truth == label), minlength=size)
+    actual, predicted = (np.bincount(k, w, minlength=size) for k in (truth, label))
+    counts = np.bincount(truth, minlength=size)
+    return [
+        {
+            "class": str(name),
+            "rows": int(counts[k]),
+            "precision": float(correct[k] / predicted[k]) if predicted[k] else None,
+            "recall": float(correct[k] / actual[k]) if actual[k] else None,
+            "F1": float(2 * correct[k] / (actual[k] + predicted[k]))
+            if actual[k] + predicted[k]
+            else None,
+        }
+        for k, name in enumerate(classes)
+    ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import yaml
+
 from lockgate.contract.tables import Column, Schema
 from lockgate.data.columns.personal import is_personal
 from lockgate.modeling.metrics.titles import metric_title
@@ -13,7 +15,15 @@ from lockgate.models.packed.format.linear import Kernel
 from lockgate.models.packed.format.neighbors import NearestRows, NeighborCells
 from lockgate.models.packed.runtime.model import PackedModel
 
-__all__ = ["describe_carried_rows", "describe_quantile", "model_card"]
+__all__ = ["describe_carried_rows", "describe_quantile", "front_matter", "model_card"]
+
+TASKS = {
+    "binary": "tabular-classification",
+    "multiclass": "tabular-classification",
+    "regression": "tabular-regression",
+    "multioutput": "tabular-regression",
+}
+"""What Hugging Face calls a task."""
 
 
 def describe_quantile(quantile: float) -> str:
@@ -59,6 +69,9 @@ def model_card(
 ) -> str:
     """Write the card as Markdown (sections after Mitchell et al., Model Cards, 2019).
 
+    It begins with metadata in YAML as Hugging Face reads them, so that it can be published there
+    as README.md.
+
     Parameters
     ----------
     name : str
@@ -93,6 +106,7 @@ def model_card(
     rules = {} if contract is None else contract["columns"]
     held = [f"They hold the data contract of {len(rules)} columns that the bundle carries."]
     lines = [
+        front_matter(name, task, metrics_by_evaluator),
         f"# {name}",
         "",
         f"{'An' if task[0] in 'aeiou' else 'A'} {task} model{of}: {description}",
@@ -134,6 +148,47 @@ def model_card(
     if lineage:
         lines += ["", "## Origin", "", *lineage]
     return "\n".join(lines) + "\n"
+
+
+def front_matter(
+    name: str, task: str, metrics_by_evaluator: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """Return the metadata of a card: library, task and metrics (Hugging Face's model-index).
+
+    Examples
+    --------
+    >>> print(front_matter("shop", "clustering", {}))
+    ---
+    library_name: lockgate
+    tags:
+    - tabular
+    - clustering
+    ---
+    <BLANKLINE>
+
+    """
+    content: dict[str, Any] = {"library_name": "lockgate", "tags": ["tabular", task]}
+    kind = TASKS.get(task)
+    if kind is not None:
+        content["pipeline_tag"] = kind
+    metrics = [
+        {
+            "type": metric,
+            "name": f"{metric_title(metric)} ({evaluator})",
+            "value": float(f"{values['estimate']:.6g}"),
+        }
+        for evaluator, measured in metrics_by_evaluator.items()
+        for metric, values in measured.items()
+    ]
+    if metrics and kind is not None:
+        result = {
+            "task": {"type": kind},
+            "dataset": {"name": "held-out rows", "type": "tabular"},
+            "metrics": metrics,
+        }
+        content["model-index"] = [{"name": name, "results": [result]}]
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
+    return f"---\n{text}---\n"
 
 
 def _input(column: Column, rule: Mapping[str, Any] | None) -> str:

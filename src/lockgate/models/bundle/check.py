@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import resource
 import select
@@ -113,6 +114,9 @@ def check_in_subprocess(folder: Path, digest: str | None = None) -> None:
 def _run_child(folder: Path, digest: str | None, pipe: int, seconds: float, memory: int) -> None:
     """Run in the child: write "ok", or "no:" with a reason, and exit without clean-up."""
     code = 1
+    # what the parent holds is not finalized here: threads of its libraries, such as TensorFlow's,
+    # are not in the child, and without them their finalizers crash
+    gc.disable()
     try:
         for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(signal_number, signal.SIG_DFL)

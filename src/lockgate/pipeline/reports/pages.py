@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import importlib.resources
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
@@ -16,6 +14,8 @@ from lockgate.contract.evaluation import Metric, Report
 from lockgate.contract.monitoring import Finding
 from lockgate.contract.recipes import UNSUPERVISED
 from lockgate.modeling.metrics.titles import metric_title
+from lockgate.pipeline.criteria import Criterion
+from lockgate.pipeline.reports.svg import svg_plot
 from lockgate.pipeline.workspace import Workspace
 
 __all__ = ["monitor_page", "report_page"]
@@ -28,6 +28,21 @@ TASKS = {
     "clustering": "Clustering",
     "anomaly": "Anomaly detection",
 }
+SECTION_TITLES = {
+    "business": "Value of decisions",
+    "classification": "Discrimination, calibration and decisions",
+    "regression": "Errors of the predicted values",
+    "clustering": "Clusters",
+    "anomaly": "Anomalies",
+    "ranking": "Ranking: the rows with the highest scores",
+    "importance": "What drives the model",
+    "slices": "Slices: where it is worse",
+    "stability": "Stability over time",
+    "fairness": "Fairness by group",
+    "cost": "Size and speed",
+}
+"""Titles of the sections of evaluators, in their order."""
+
 SPLITS = {
     "time": "split by time",
     "group": "split by group",
@@ -42,6 +57,7 @@ def report_page(
     reports: Mapping[str, Report],
     params: Mapping[str, Any],
     others: Mapping[str, Mapping[str, Mapping[str, float]]],
+    criteria: Sequence[Criterion],
     warnings: Sequence[str],
     change: Sequence[Mapping[str, Any]],
 ) -> str:
@@ -59,6 +75,8 @@ def report_page(
         The parameters of the run.
     others : mapping
         Metrics of baselines and incumbents, by evaluator and by what each is.
+    criteria : sequence of Criterion
+        What was declared that the model must reach.
     warnings : sequence of str
         What to know before the metrics.
     change : sequence of mapping
@@ -72,7 +90,8 @@ def report_page(
     }
     sections = [
         {
-            "name": key,
+            "id": f"of-{key}",
+            "title": SECTION_TITLES.get(key, key.replace("-", " ")),
             "messages": report.messages,
             "others": list(others[key]),
             "metrics": [
@@ -83,13 +102,11 @@ def report_page(
                 for name, metric in report.metrics.items()
             ],
             "tables": {title: rows for title, rows in report.tables.items() if rows},
-            "plots": [
-                (plot.title, _encode_image(workspace.report / "plots" / f"{key}-{plot.name}.png"))
-                for plot in report.plots
-            ],
+            "plots": [svg_plot(plot) for plot in report.plots],
         }
-        for key, report in reports.items()
+        for key, report in sorted(reports.items(), key=_section_index)
     ]
+    first = next(iter(sections), None)
     facts = workspace.facts()
     return _load_template("report.html").render(
         name=name,
@@ -100,9 +117,17 @@ def report_page(
         plugins=plugin_names,
         steps=steps,
         sections=sections,
+        criteria=criteria,
         warnings=warnings,
+        messages=first["messages"] if first else (),
         change=[_change_row(row) for row in change],
     )
+
+
+def _section_index(report: tuple[str, Report]) -> int:
+    """Return the index of an evaluator's section: the known ones in their order, then others."""
+    name = report[0]
+    return [*SECTION_TITLES].index(name) if name in SECTION_TITLES else len(SECTION_TITLES)
 
 
 def _change_row(row: Mapping[str, Any]) -> list[str]:
@@ -160,8 +185,9 @@ def _load_template(name: str) -> Template:
     templates = importlib.resources.files(__package__).joinpath("templates")
     text = templates.joinpath(name).read_text("utf-8")
     style = templates.joinpath("style.css").read_text("utf-8")
+    script = templates.joinpath("report.js").read_text("utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.globals["style"] = style
+    environment.globals |= {"style": style, "script": script}
     environment.filters["cell"] = _format_cell
     return environment.from_string(text)
 
@@ -181,7 +207,3 @@ def _format_number(value: float) -> str:
 def _format_cell(value: object) -> object:
     """Format a cell of a plugin's table: fractions to four significant digits."""
     return _format_number(value) if isinstance(value, float) else "" if value is None else value
-
-
-def _encode_image(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

@@ -1,0 +1,151 @@
+"""The evaluator ``stability``: whether the model is as good in each period of the test rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import lockgate
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+@lockgate.plugin
+class Stability:
+    """Whether the model is as good in each period of time, on the test rows.
+
+    The rows are cut into periods with about as many rows each. A period is named as worse only
+    where chance would not make any of them stand out as much, at the level that is set.
+    """
+
+    tasks: ClassVar = ("binary", "multiclass", "regression", "multioutput")
+
+    column: str = lockgate.setting(
+        "", help="column of times; by default the one that has that role"
+    )
+    periods: int = lockgate.setting(8, at_least=2, at_most=60, help="number of periods, at most")
+    min_rows: int = lockgate.setting(
+        50, at_least=20, at_most=1_000_000, help="rows of the smallest period"
+    )
+    level: float = lockgate.setting(
+        0.05,
+        above=0,
+        at_most=0.5,
+        help="probability that any period is named as worse although none is",
+    )
+    resamples: int = lockgate.setting(
+        300, at_least=0, at_most=100_000, help="bootstrap resamples for the intervals; 0: none"
+    )
+
+    @lockgate.hookimpl
+    def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
+        """Measure on the test rows."""
+        import numpy as np
+
+        from lockgate.modeling.metrics.means import mean_metric
+        from lockgate.modeling.metrics.rates import RowSample
+        from lockgate.modeling.metrics.row_losses import row_losses
+        from lockgate.modeling.statistics.slices import compare_slices
+
+        if request.task not in self.tasks:
+            raise lockgate.DataError(
+                f"evaluator stability needs a target, and the task is {request.task}; remove it "
+                "from evaluator=[...]"
+            )
+        times = self._times(request)
+        name, loss = row_losses(request.table, request.task, request.output, request.classes)
+        periods = self._cut(times)
+        if len(periods) < 2:
+            return lockgate.Report(
+                messages=(
+                    "the test rows have too few different times for two periods of "
+                    f"{self.min_rows} rows",
+                )
+            )
+        members = np.zeros((len(loss), len(periods)), dtype=bool)
+        for k, rows in enumerate(periods):
+            members[rows, k] = True
+        weight, groups = request.table.weight, request.table.groups
+        results = compare_slices(loss, members, weight, groups, seed=request.seed)
+        sample = RowSample.of(len(loss), weight, groups)
+        table: list[dict[str, Any]] = []
+        for k, rows in enumerate(periods):
+            mean = mean_metric(
+                loss[rows],
+                sample.subset(members[:, k]),
+                resamples=self.resamples,
+                seed=request.seed,
+            )
+            table.append(
+                {
+                    "from": _text(times[rows[0]]),
+                    "to": _text(times[rows[-1]]),
+                    "rows": len(rows),
+                    name: mean.estimate,
+                    "low": mean.low,
+                    "high": mean.high,
+                    "p": results[k].p,
+                }
+            )
+        worse = [row for row in table if row["p"] <= self.level]
+        metrics = {
+            "periods": lockgate.Metric(len(periods)),
+            "worse_periods": lockgate.Metric(len(worse)),
+        }
+        messages = [
+            f"worse from {row['from']} to {row['to']}: {name} {row[name]:.3g} "
+            f"({row['rows']:,} rows)"
+            for row in worse
+        ]
+        if not worse:
+            messages = [f"none of {len(periods)} periods is worse than chance would make it"]
+        plot = _plot(name, [row[name] for row in table])
+        return lockgate.Report(metrics, {"periods": tuple(table)}, (plot,), tuple(messages))
+
+    def _times(self, request: lockgate.EvaluateRequest) -> pd.Series[Any]:
+        """Return the time of each test row."""
+        import pandas as pd
+
+        rows = request.table.frame if request.rows is None else request.rows
+        column = self.column or request.table.schema.time
+        if not column:
+            raise lockgate.UsageError(
+                "evaluator stability needs times: set its column, or loader.NAME.time"
+            )
+        if column not in rows:
+            available = ", ".join(map(str, rows.columns[:20]))
+            raise lockgate.UsageError(
+                f"evaluator stability: unknown column {column!r}; available: {available}"
+            )
+        if pd.api.types.is_datetime64_any_dtype(rows[column]):
+            return rows[column].reset_index(drop=True)
+        raise lockgate.DataError(f"evaluator stability: column {column} holds no times")
+
+    def _cut(self, times: pd.Series[Any]) -> list[np.ndarray]:
+        """Return the rows of each period in order; rows without a time are in none."""
+        import numpy as np
+
+        known = np.flatnonzero(times.notna().to_numpy())
+        order = known[np.argsort(times.to_numpy()[known], kind="stable")]
+        count = min(self.periods, len(order) // self.min_rows)
+        if count < 2:
+            return []
+        # equal times stay together
+        values, ends = times.to_numpy()[order], []
+        for k in range(1, count):
+            start = values[len(order) * k // count]
+            ends.append(int(np.searchsorted(values, start, side="left")))
+        parts = np.split(order, sorted({end for end in ends if end}))
+        return [part for part in parts if len(part) >= self.min_rows and len(part) < len(order)]
+
+
+def _plot(name: str, losses: list[float]) -> lockgate.Plot:
+    line = lockgate.Series("model", tuple(range(1, len(losses) + 1)), tuple(losses))
+    return lockgate.Plot(
+        "periods", f"{name[:1].upper()}{name[1:]} by period", "period", name, (line,)
+    )
+
+
+def _text(time: Any) -> str:
+    return f"{time:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
