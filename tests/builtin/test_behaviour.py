@@ -414,3 +414,27 @@ def test_classes_and_scores_are_those_of_scikit_learn() -> None:
     assert {(round(r, 9), round(p, 9)) for r, p in zip(curve.x, curve.y, strict=True)} <= known
     assert [series.name for series in plots["scores"].series] == ["actual no", "actual yes"]
     assert all(sum(series.y) == pytest.approx(1) for series in plots["scores"].series)
+
+
+def test_columns_of_values_are_added_up_over_the_rows_that_are_acted_on() -> None:
+    request = example_requests("evaluator")["binary"]
+    calls = pd.Series(np.arange(240) % 7, dtype=float).where(np.arange(240) % 11 > 0)
+    request = replace(request, rows=request.rows.assign(calls=calls, name="x"), value_matrix=None)
+    report = Business(columns={"calls": "calls"}, resamples=50).evaluate(request)
+    acted = np.asarray(request.output.label) == "yes"
+    expected = calls.fillna(0)[acted].sum()
+    assert report.metrics["calls_per_1000"].estimate == pytest.approx(1000 * expected / 240)
+    assert report.metrics["calls_share"].estimate == pytest.approx(expected / calls.sum())
+    (row,) = report.tables["columns of values"]
+    assert (row["column"], row["unit"]) == ("calls", "calls")
+    assert row["low"] <= row["per 1,000 rows"] <= row["high"]
+    assert "calls of calls per 1,000 rows" in report.messages[0]
+    for column, error in (("cals", lockgate.UsageError), ("name", lockgate.DataError)):
+        with pytest.raises(error, match=column):
+            Business(columns={column: "EUR"}).evaluate(request)
+    infinite = replace(request, rows=request.rows.assign(calls=np.inf))
+    with pytest.raises(lockgate.DataError, match="infinite"):
+        Business(columns={"calls": "calls"}).evaluate(infinite)
+    both = replace(request, value_matrix=lockgate.ValueMatrix(true_positive=2.0))
+    report = Business(columns={"calls": "calls"}, resamples=0).evaluate(both)
+    assert {"per_1000", "calls_per_1000"} <= set(report.metrics)

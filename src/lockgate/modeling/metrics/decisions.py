@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from lockgate.contract.evaluation import ValueMatrix
 
-__all__ = ["DecisionValue", "best_f1_threshold", "best_threshold", "value_curve"]
+__all__ = ["ColumnTotals", "DecisionValue", "best_f1_threshold", "best_threshold", "value_curve"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -44,6 +45,39 @@ class DecisionValue:
             "per_1000_none": float(1000 * (w * self._none).sum() / total),
             "acts_on": float((w * self._acts).sum() / total),
         }
+
+
+class ColumnTotals:
+    """How much of columns of values is in the rows that are acted on, for any weights.
+
+    Parameters
+    ----------
+    predicted : ndarray of bool, shape (n,)
+        Whether a row is predicted positive, and acted on.
+    values : mapping of str to ndarray, shape (n,)
+        Value of each row, by the name of the column.
+
+    Examples
+    --------
+    >>> acted = np.array([True, False, True, False])
+    >>> ColumnTotals(acted, {"calls": np.array([2.0, 1.0, 1.0, 0.0])})()
+    {'calls_per_1000': 750.0, 'calls_share': 0.75}
+
+    """
+
+    def __init__(self, predicted: Array, values: Mapping[str, Array]) -> None:
+        self._acts, self._values = predicted, values
+
+    def __call__(self, weight: Array | None = None) -> dict[str, float]:
+        """Compute all metrics; the share is undefined (NaN) where the column adds up to nothing."""
+        w = np.ones(len(self._acts)) if weight is None else weight.astype(float)
+        total = max(w.sum(), np.finfo(float).tiny)
+        metrics = {}
+        for name, values in self._values.items():
+            held, whole = float((w * values)[self._acts].sum()), float((w * values).sum())
+            metrics[f"{name}_per_1000"] = float(1000 * held / total)
+            metrics[f"{name}_share"] = held / whole if whole else np.nan
+        return metrics
 
 
 def value_curve(

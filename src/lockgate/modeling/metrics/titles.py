@@ -54,12 +54,17 @@ def metric_title(name: str) -> str:
     ('R²', 'RMSE of heating', 'my metric')
     >>> metric_title("lift_top_5pct"), metric_title("recall_at_fpr_1pct")
     ('lift of the top 5 % of rows', 'recall at a false positive rate of 1 %')
+    >>> metric_title("calls_per_1000")
+    'calls in the rows acted on, per 1,000 rows'
 
     """
     if match := re.fullmatch(r"(precision|recall|lift)_top_([\d.e-]+)pct", name):
         return f"{match[1]} of the top {match[2]} % of rows"
     if match := re.fullmatch(r"recall_at_fpr_([\d.e-]+)pct", name):
         return f"recall at a false positive rate of {match[1]} %"
+    if name not in TITLES and (match := re.fullmatch(r"(.+)_(per_1000|share)", name)):
+        held = f"{match[1]} in the rows acted on"
+        return f"{held}, per 1,000 rows" if match[2] == "per_1000" else f"{held}, share of all"
     metric, _, target = name.partition("_")
     if metric in OF_EACH_TARGET and target:
         return f"{TITLES[metric]} of {target}"
