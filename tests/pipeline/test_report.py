@@ -192,3 +192,27 @@ def test_tables_are_sorted_and_searched_in_a_browser(made: Path, tmp_path: Path)
     assert falling == ",".join(str(k) for k in reversed(range(20)))
     assert found == "1"
     assert 'aria-sort="descending"' in shown
+
+
+@pytest.mark.parametrize("kind", ["line", "scatter", "bar"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        (),
+        (5.0,),
+        (0.0, float("nan"), float("inf"), 1.0),
+        (-1e308, 1e308, 2.0),
+        (1.7e308, 1.7e308),
+        (0.0, 5e-324),
+        (1.0, 1.0, 1.0),
+        tuple(float(k) for k in range(50_000)),
+    ],
+)
+def test_any_numbers_are_drawn(kind: Any, values: tuple[float, ...]) -> None:
+    series = lockgate.Series("model", tuple(map(float, range(len(values)))), values)
+    picture = svg_plot(lockgate.Plot("p", "P", "x", "y", (series,), kind=kind))
+    assert "nan" not in picture
+    assert "inf" not in picture
+    assert len(picture) < 600_000
+    ElementTree.fromstring(picture)
+    ElementTree.fromstring(svg_plot(lockgate.Plot("p", "P", "x", "y", (), kind=kind)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from click.testing import CliRunner, Result
 
 import lockgate
 from lockgate.cli.commands import lockgate as command_line
+from lockgate.data.io.atomic import write_file
 from lockgate.errors import UsageError
 from lockgate.registry.api import Ledger
 from lockgate.registry.bundle_references import find_bundle
@@ -72,7 +75,10 @@ def test_a_plan_shows_gates_and_comparison_and_changes_nothing(
     assert result.return_value == 0, result.output
     assert "size" in result.stdout
     assert f"changes are those from fraud@1.0.0 to fraud@{newest}" in result.stdout
-    assert f"plan: fraud@{newest} in prod, instead of 1.0.0; nothing was changed" in result.stdout
+    assert (
+        f"plan: fraud@{newest} would be in prod, instead of 1.0.0; nothing was changed"
+        in result.stdout
+    )
     assert git(shop, "for-each-ref") == before
     guard(shop, "gate:\n  size:\n    plugin: size\n    at_most_kb: 0.1\n")
     assert invoke("promote", "fraud", "prod", "--plan").return_value == 1
@@ -114,3 +120,30 @@ def test_what_names_no_bundle_is_said(shop: Path, reference: str, message: str) 
 def test_outside_a_repository_only_folders_are_bundles(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not in a Git repository"):
         lockgate.compare("fraud@prod", "bundle", project=tmp_path)
+
+
+def test_outputs_are_not_written_over_each_other_or_the_rows(
+    bundles: list[Path], rows: Path, tmp_path: Path
+) -> None:
+    words = ["compare", str(bundles[0]), str(bundles[1]), "--data", str(rows)]
+    page = str(tmp_path / "page.html")
+    for options in (
+        ["--differing", str(rows)],
+        ["--page", page, "--differing", page],
+        ["--page", str(tmp_path)],
+        ["--page", ""],
+    ):
+        before = rows.read_bytes()
+        result = CliRunner().invoke(command_line, [*words, *options])
+        assert result.exit_code == 2, options
+        assert rows.read_bytes() == before
+
+
+def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_file(pipe, "text")
+    assert os.read(reader, 10) == b"text"
+    os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)

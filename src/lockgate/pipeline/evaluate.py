@@ -58,7 +58,8 @@ def work(stage: Stage) -> dict[str, float]:
     _write_page(
         stage, workspace, reports, baselines | incumbents, criteria, [*worse, *warnings], change
     )
-    for warning in (*worse, *of_model):
+    unmet = [f"not met: {criterion.text}" for criterion in criteria if not criterion.met]
+    for warning in (*unmet, *worse, *of_model):
         stage.log.warning("%s", warning)
     for name, report in reports.items():
         for message in report.messages:

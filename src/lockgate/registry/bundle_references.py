@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lockgate.data.io.visible import visible
 from lockgate.errors import LedgerError, UsageError
 from lockgate.registry.bundle_source import find_named_digest
 from lockgate.registry.bundle_store import bundle_at_commit, bundle_of
@@ -49,7 +50,7 @@ def find_bundle(reference: str, project: Path) -> NamedBundle:
     Raises
     ------
     UsageError
-        If it names nothing of these.
+        If it names none of these.
     LedgerError
         If its files are not here, and DVC cannot get them.
 
@@ -58,10 +59,10 @@ def find_bundle(reference: str, project: Path) -> NamedBundle:
         repository = Repository.find(project)
     except LedgerError:
         raise UsageError(
-            f"{reference} is not a folder, and {project} is not in a Git repository, where it "
-            "could be a version, a stage or an experiment"
+            f"{visible(reference, limit=80)!r} is not a folder, and {project} is not in a Git "
+            "repository, where it could be a version, a stage or an experiment"
         ) from None
-    if "@" in reference:
+    if "@" in reference and "@{" not in reference:  # the latter is Git's, e.g. HEAD@{1}
         return _find_version(reference, repository)
     commit = _find_commit(reference, repository)
     path = (project.resolve() / "bundle").relative_to(repository.top.resolve()).as_posix()
@@ -98,6 +99,6 @@ def _find_commit(reference: str, repository: Repository) -> str:
             if refname.count("/") == 4 and refname.rpartition("/")[2] == reference:
                 return commit
     raise UsageError(
-        f"{reference} is not a bundle: expected a folder, NAME@VERSION, NAME@STAGE, or an "
-        "experiment of DVC or another revision of Git"
+        f"{visible(reference, limit=80)!r} is not a bundle: expected a folder, NAME@VERSION, "
+        "NAME@STAGE, or an experiment of DVC or another revision of Git"
     )

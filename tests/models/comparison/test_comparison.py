@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -325,5 +326,173 @@ def test_models_fitted_on_other_rows_are_noted(
 ) -> None:
     other = packed(tmp_path / "other", DecisionTreeClassifier(), train[:500], "buys")
     assert any(
-        "fitted on different rows" in note for note in lockgate.compare(pair[1], other, test).notes
+        "training tables differ" in note for note in lockgate.compare(pair[1], other, test).notes
     )
+
+
+def test_a_model_without_scores_is_compared_by_the_same_loss(
+    tmp_path: Path, train: pd.DataFrame, test: pd.DataFrame
+) -> None:
+    scores = packed(tmp_path / "scores", LogisticRegression(), train, "buys")
+    labels = packed(tmp_path / "labels", LinearSVC(), train, "buys")
+    slices = lockgate.compare(scores, labels, test).slices
+    assert slices is not None
+    assert slices.loss == "error rate"
+    assert not slices.changed
+
+
+def test_rounding_is_no_difference(tmp_path: Path, train: pd.DataFrame, test: pd.DataFrame) -> None:
+    first = packed(tmp_path / "a", LinearRegression(), train, "spend", ["age", "orders"])
+    second = packed(tmp_path / "b", LinearRegression(), train, "spend", ["orders", "age"])
+    comparison = lockgate.compare(first, second, test)
+    assert comparison.agreement is not None
+    assert comparison.agreement.different == 0
+    assert comparison.verdict == "Neither is better beyond chance: RMSE 0 (0 to 0)."
+    assert comparison.slices is not None
+    assert not comparison.slices.changed
+    assert not comparison.slices.disagreeing
+    shifted = train.assign(spend=train["spend"] + 0.1)
+    third = packed(tmp_path / "c", LinearRegression(), shifted, "spend", ["age", "orders"])
+    slices = lockgate.compare(first, third, test).slices
+    assert slices is not None
+    assert not slices.disagreeing  # by the same everywhere
+
+
+def test_few_rows_have_no_verdict(pair: Any, test: pd.DataFrame) -> None:
+    comparison = lockgate.compare(*pair, test[:19])
+    assert comparison.verdict.startswith("The rows are too few to say which of the two is better")
+    assert all(change.better is None for change in comparison.metrics)
+
+
+def test_the_order_of_rows_hardly_moves_an_interval(pair: Any, test: pd.DataFrame) -> None:
+    ends = []
+    for seed in range(4):
+        change = lockgate.compare(*pair, test[:600].sample(frac=1, random_state=seed)).metrics[0]
+        assert change.change.low is not None
+        ends.append(change.change.low)
+    width = abs(change.change.estimate - np.mean(ends))
+    assert np.ptp(ends) < 0.15 * width
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ((0, 1), ("False", "True"), "its classes are"),
+        (("b", "a"), ("a", "b"), None),
+        ((0, 1), ("0", "1"), None),
+        ((False, True), (0, 1), None),
+    ],
+)
+def test_labels_are_matched_by_value_or_text(
+    tmp_path: Path,
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    first: tuple[Any, Any],
+    second: tuple[Any, Any],
+    message: str | None,
+) -> None:
+    bundles = []
+    for name, labels in (("a", first), ("b", second)):
+        rows = train.assign(buys=np.where(train["buys"] == "yes", labels[1], labels[0]))
+        rows["buys"] = [labels[int(answer == "yes")] for answer in train["buys"]]
+        bundles.append(packed(tmp_path / name, LogisticRegression(), rows, "buys"))
+    rows = test.assign(buys=[second[int(answer == "yes")] for answer in test["buys"]])
+    for pair in (bundles, bundles[::-1]):
+        if message is not None:
+            with pytest.raises(lockgate.UsageError, match=message):
+                lockgate.compare(*pair, rows)
+            continue
+        agreement = lockgate.compare(*pair, rows).agreement
+        assert agreement is not None
+        expected = len(rows) if first == ("b", "a") else 0
+        assert agreement.different in (0, expected)
+
+
+def test_a_positive_class_that_is_the_other_is_refused_whatever_its_type(
+    tmp_path: Path, train: pd.DataFrame, test: pd.DataFrame
+) -> None:
+    bundles = []
+    for name, labels, positive in (("a", (0, 1), 1), ("b", ("0", "1"), "0")):
+        columns = train[["age", "orders"]]
+        target = pd.Series([labels[int(answer == "yes")] for answer in train["buys"]], name="buys")
+        model = LogisticRegression().fit(columns, target)
+        lockgate.pack(model, columns, target, positive=positive, path=tmp_path / name)
+        bundles.append(lockgate.open(tmp_path / name))
+    with pytest.raises(lockgate.UsageError, match="the positive class is"):
+        lockgate.compare(*bundles, test)
+
+
+def test_a_metric_that_is_not_resampled_has_no_interval(
+    tmp_path: Path, train: pd.DataFrame
+) -> None:
+    bundles = [
+        packed(tmp_path / f"of-{k}", KMeans(k, n_init=3, random_state=0), train, None)
+        for k in (3, 5)
+    ]
+    by_title = {change.title: change for change in lockgate.compare(*bundles, train).metrics}
+    index = by_title["Davies-Bouldin index"]
+    assert (index.change.low, index.better) == (None, None)
+
+
+def test_columns_of_the_rows_keep_their_cells(pair: Any, test: pd.DataFrame) -> None:
+    rows = test.assign(first="mine", second_score=7)
+    differing = lockgate.compare(*pair, rows).differing
+    assert differing is not None
+    assert set(differing["first"]) == {"mine"}
+    assert set(differing["first_"]) <= {"yes", "no"}
+    assert set(differing["second_score"]) == {7}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows.assign(spend=np.inf), "infinite"),
+        (lambda rows: pd.concat([rows, rows[["country"]]], axis=1), "twice"),
+        (lambda rows: pd.concat([rows, rows[["spend"]]], axis=1), "twice"),
+    ],
+)
+def test_rows_that_cannot_be_measured_are_refused(
+    tmp_path: Path, train: pd.DataFrame, test: pd.DataFrame, change: Any, message: str
+) -> None:
+    bundle = packed(tmp_path / "line", LinearRegression(), train, "spend")
+    with pytest.raises(lockgate.SchemaViolation, match=message):
+        lockgate.compare(bundle, bundle, change(test))
+
+
+def test_odd_columns_are_no_hindrance(pair: Any, test: pd.DataFrame) -> None:
+    rows = test.assign(complex=1j)
+    rows[5] = np.arange(len(rows)) % 3
+    assert lockgate.compare(*pair, rows).slices is not None
+
+
+@pytest.mark.parametrize(
+    "weight", [[1.0, np.nan], [1.0, np.inf], [1.0, -1.0], [0.0, 0.0], ["a", "b"]]
+)
+def test_weights_that_are_none_are_refused(
+    pair: Any, test: pd.DataFrame, weight: list[Any]
+) -> None:
+    first, second = (lockgate.open(bundle.path) for bundle in pair)
+    schema = dataclasses.replace(
+        second.manifest.schema,
+        columns=(*second.manifest.schema.columns, lockgate.Column("w", "number")),
+        weight="w",
+    )
+    second.manifest = msgspec.structs.replace(second.manifest, schema=schema)
+    rows = test.assign(w=(weight * len(test))[: len(test)])
+    with pytest.raises(lockgate.SchemaViolation, match="weight column w"):
+        lockgate.compare(first, second, rows)
+
+
+def test_a_slice_that_weighs_nothing_is_left_out(pair: Any, test: pd.DataFrame) -> None:
+    first, second = (lockgate.open(bundle.path) for bundle in pair)
+    schema = dataclasses.replace(
+        second.manifest.schema,
+        columns=(*second.manifest.schema.columns, lockgate.Column("w", "number")),
+        weight="w",
+    )
+    second.manifest = msgspec.structs.replace(second.manifest, schema=schema)
+    rows = test.assign(w=(test["country"] == "AT").astype(float))
+    slices = lockgate.compare(first, second, rows).slices
+    assert slices is not None
+    assert slices.compared > 0
+    assert not {"AT", "CH"} & {change.value for change in slices.changed}

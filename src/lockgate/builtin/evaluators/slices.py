@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, ClassVar
 
 import lockgate
@@ -57,13 +58,21 @@ class Slices:
         name, loss = row_losses(request.table, request.task, request.output, request.classes)
         rows = request.table.frame if request.rows is None else request.rows
         columns = self._columns(rows, request.table.schema)
-        slices = list(column_slices(rows, columns, self.min_rows))[:MOST_SLICES]
+        weight, groups = request.table.weight, request.table.groups
+        candidates = column_slices(rows, columns, self.min_rows, weight)
+        slices = list(itertools.islice(candidates, MOST_SLICES + 1))
+        notes = []
+        if len(slices) > MOST_SLICES:
+            slices.pop()
+            notes.append(
+                f"only the first {MOST_SLICES:,} slices were compared: choose columns with "
+                "evaluator.slices.columns"
+            )
         if not slices:
             return lockgate.Report(
                 messages=(f"no column has values with at least {self.min_rows} test rows each",)
             )
         members = np.stack([part.members for part in slices], axis=1)
-        weight, groups = request.table.weight, request.table.groups
         results = compare_slices(loss, members, weight, groups, seed=request.seed)
         order = sorted(range(len(slices)), key=lambda k: (results[k].p, -results[k].loss))
         table = tuple(
@@ -89,7 +98,7 @@ class Slices:
         ]
         if not worse:
             messages = [f"none of {len(slices)} slices is worse than chance would make it"]
-        return lockgate.Report(metrics, {"slices": table}, messages=tuple(messages))
+        return lockgate.Report(metrics, {"slices": table}, messages=(*messages, *notes))
 
     def _columns(self, rows: pd.DataFrame, schema: lockgate.Schema) -> list[str]:
         """Return the columns that are chosen, all but those with a role by default."""

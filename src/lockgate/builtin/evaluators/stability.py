@@ -55,7 +55,8 @@ class Stability:
             )
         times = self._times(request)
         name, loss = row_losses(request.table, request.task, request.output, request.classes)
-        periods = self._cut(times)
+        weight, groups = request.table.weight, request.table.groups
+        periods = [rows for rows in self._cut(times) if weight is None or weight[rows].sum() > 0]
         if len(periods) < 2:
             return lockgate.Report(
                 messages=(
@@ -66,7 +67,6 @@ class Stability:
         members = np.zeros((len(loss), len(periods)), dtype=bool)
         for k, rows in enumerate(periods):
             members[rows, k] = True
-        weight, groups = request.table.weight, request.table.groups
         results = compare_slices(loss, members, weight, groups, seed=request.seed)
         sample = RowSample.of(len(loss), weight, groups)
         table: list[dict[str, Any]] = []
@@ -100,7 +100,7 @@ class Stability:
         ]
         if not worse:
             messages = [f"none of {len(periods)} periods is worse than chance would make it"]
-        plot = _plot(name, [row[name] for row in table])
+        plot = _plot(name, table)
         return lockgate.Report(metrics, {"periods": tuple(table)}, (plot,), tuple(messages))
 
     def _times(self, request: lockgate.EvaluateRequest) -> pd.Series[Any]:
@@ -140,11 +140,17 @@ class Stability:
         return [part for part in parts if len(part) >= self.min_rows and len(part) < len(order)]
 
 
-def _plot(name: str, losses: list[float]) -> lockgate.Plot:
-    line = lockgate.Series("model", tuple(range(1, len(losses) + 1)), tuple(losses))
-    return lockgate.Plot(
-        "periods", f"{name[:1].upper()}{name[1:]} by period", "period", name, (line,)
-    )
+def _plot(name: str, table: list[dict[str, Any]]) -> lockgate.Plot:
+    """Return the loss by period, with the ends of its intervals."""
+    numbers = tuple(range(1, len(table) + 1))
+    series = [lockgate.Series("model", numbers, tuple(row[name] for row in table))]
+    if all(row["low"] is not None for row in table):
+        series += [
+            lockgate.Series(f"{end} end of the interval", numbers, tuple(row[end] for row in table))
+            for end in ("low", "high")
+        ]
+    title = f"{name[:1].upper()}{name[1:]} by period"
+    return lockgate.Plot("periods", title, "period", name, tuple(series))
 
 
 def _text(time: Any) -> str:

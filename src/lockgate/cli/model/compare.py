@@ -62,6 +62,7 @@ def command(
     """
     from lockgate.registry.compare import compare
 
+    _check_outputs(data, page, differing)
     with status_line() as on_status:
         comparison = compare(
             first, second, data, project=default_bundle().parent, on_status=on_status
@@ -77,3 +78,16 @@ def command(
     else:
         click.echo("\n".join(comparison_lines(comparison)))
     return 0
+
+
+def _check_outputs(data: Path | None, page: Path | None, differing: Path | None) -> None:
+    """Refuse files that would be written over each other, or over the rows."""
+    files = {"--data": data, "--page": page, "--differing": differing}
+    named = {option: file.resolve() for option, file in files.items() if file is not None}
+    options = list(named)
+    for k, option in enumerate(options):
+        if named[option].is_dir():
+            raise click.UsageError(f"{option} names a folder, expected a file")
+        for other in options[:k]:
+            if named[other] == named[option]:
+                raise click.UsageError(f"{other} and {option} name the same file")

@@ -125,17 +125,21 @@ def _print_plan(
         record, verdict = ledger.gate(
             name, stage, version=number, data=data, today=today, dry=True, on_status=on_status
         )
+        on_status("")
+        print_verdict(verdict, record.version)
         in_stage = ledger.state.stage(name, stage)
         comparison = None
         if in_stage is not None and in_stage.slot.version != record.version:
             old, new = f"{name}@{in_stage.slot.version}", f"{name}@{record.version}"
             project = ledger.repository.project(record.path)
             comparison = compare(old, new, data, project=project, on_status=on_status)
-    print_verdict(verdict, record.version)
     if comparison is not None:
         click.echo("\n" + "\n".join(comparison_lines(comparison)) + "\n")
     before = "nothing" if in_stage is None else in_stage.slot.version
+    failed = ", ".join(gate.gate for gate in verdict.judged if gate.refused)
+    outcome = "would be" if verdict.passed else f"would not be, as gates fail ({failed}),"
     click.echo(
-        f"plan: {name}@{record.version} in {stage}, instead of {before}; nothing was changed"
+        f"plan: {name}@{record.version} {outcome} in {stage}, instead of {before}; nothing was "
+        "changed"
     )
     return 0 if verdict.passed else 1

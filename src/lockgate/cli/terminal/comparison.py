@@ -55,19 +55,19 @@ def comparison_lines(comparison: Comparison) -> list[str]:
         lines += _aligned([(entry.subject, entry.first, entry.second) for entry in shown])
         if more := len(comparison.differences) - len(shown):
             lines.append(f"  and {more} more: --page or --json has them all")
-    return [visible(line, limit=None) for line in lines]
+    return [visible(line, limit=300) for line in lines]
 
 
 def _slice_lines(comparison: Comparison) -> list[str]:
     """Return where either is better, and where they disagree most."""
-    from lockgate.models.comparison.texts import NO_SLICES, format_interval
+    from lockgate.models.comparison.texts import MORE_SLICES, NO_SLICES, format_interval
 
     slices = comparison.slices
     if slices is None or not slices.compared:
         return [NO_SLICES]
     if not slices.changed and not slices.disagreeing:
         return [f"None of {slices.compared:,} slices stands out beyond chance."]
-    lines = []
+    lines = [MORE_SLICES] if slices.are_more else []
     for change in slices.changed[:MOST_SLICES]:
         interval = format_interval(Metric(change.second - change.first, change.low, change.high))
         side = comparison.second if change.second < change.first else comparison.first
@@ -75,6 +75,9 @@ def _slice_lines(comparison: Comparison) -> list[str]:
             f"{side.label} is better where {change.column} is {change.value}: {slices.loss} "
             f"{interval}, {change.rows:,} rows"
         )
+    if len(slices.changed) > MOST_SLICES:
+        more = len(slices.changed) - MOST_SLICES
+        lines.append(f"and {more} more such slices: --page or --json has them all")
     for part in slices.disagreeing[:MOST_SLICES]:
         lines.append(
             f"They differ most where {part.column} is {part.value}: {part.disagreement:.3g}, on "

@@ -18,8 +18,14 @@ _RENAME_EXCHANGE = 2
 
 
 def write_file(path: Path, content: bytes | str) -> None:
-    """Write a temporary file, flush it to disk, and rename it to `path`."""
+    """Write a temporary file, flush it to disk, and rename it to `path`.
+
+    A device or a pipe is not replaced, but written to.
+    """
     raw = content.encode() if isinstance(content, str) else content
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        path.write_bytes(raw)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

@@ -73,4 +73,5 @@ vertical-align:top;overflow-wrap:anywhere}td:first-child{white-space:nowrap}
 .pass{color:#187a3c;font-weight:600}.fail{color:#c02626;font-weight:600}
 .lead{font-size:1.15rem}.note{border-left:3px solid #c98a00;padding-left:.7rem}
 @media(prefers-color-scheme:dark){.pass{color:#5fd38a}.fail{color:#ff8080}}
+@media(max-width:600px){table{min-width:38rem}}
 @media print{main{max-width:none;margin:0}section{break-inside:avoid}}</style><main>"""

@@ -17,7 +17,12 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def row_losses(
-    table: Table, task: str, output: Output, classes: Sequence[object]
+    table: Table,
+    task: str,
+    output: Output,
+    classes: Sequence[object],
+    *,
+    by_labels: bool = False,
 ) -> tuple[str, Array]:
     """Return the name of a task's loss, and the loss of each row, at least 0.
 
@@ -36,6 +41,9 @@ def row_losses(
         Predictions for the rows.
     classes : sequence
         Labels in the order of the scores.
+    by_labels : bool
+        Take the loss of the labels of classes, although there are scores: for a comparison with
+        a model that has none.
 
     """
     if task == "regression":
@@ -49,7 +57,7 @@ def row_losses(
         deviation[deviation <= 0] = 1.0
         return "relative error", np.asarray((np.abs(output.label - truth) / deviation).mean(axis=1))
     truth = class_indices(table.target, classes)
-    if output.score is None:
+    if output.score is None or by_labels:
         return "error rate", (class_indices(output.label, classes) != truth).astype(float)
     indicators = truth[:, None] == np.arange(len(classes))
     return "Brier score", ((output.class_scores() - indicators) ** 2).sum(axis=1) / 2

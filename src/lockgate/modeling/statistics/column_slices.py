@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -42,7 +42,10 @@ class ColumnSlice(NamedTuple):
 
 
 def column_slices(
-    rows: pd.DataFrame, columns: Iterable[str], min_rows: int
+    rows: pd.DataFrame,
+    columns: Iterable[Hashable],
+    min_rows: int,
+    weight: np.ndarray[Any, np.dtype[Any]] | None = None,
 ) -> Iterator[ColumnSlice]:
     """Yield the slices of some columns that have enough rows, and leave enough others.
 
@@ -50,16 +53,20 @@ def column_slices(
     ----------
     rows : DataFrame
         The rows.
-    columns : iterable of str
+    columns : iterable
         Names of columns. Columns of many different texts have no slices.
     min_rows : int
         Fewest rows of a slice, and of all rows that are not in it.
+    weight : ndarray, shape (rows,), optional
+        Weights of the rows: neither a slice nor all other rows may weigh nothing.
 
     """
+    w = np.ones(len(rows)) if weight is None else weight
     for column in columns:
         for value, members in _values_of(rows[column]):
-            if min_rows <= int(members.sum()) <= len(rows) - min_rows:
-                yield ColumnSlice(column, value, members)
+            enough = min_rows <= int(members.sum()) <= len(rows) - min_rows
+            if enough and w[members].sum() > 0 and w[~members].sum() > 0:
+                yield ColumnSlice(str(column), value, members)
 
 
 def _values_of(
@@ -72,12 +79,15 @@ def _values_of(
     known = cells[~missing]
     types = pd.api.types
     ordered = types.is_numeric_dtype(cells) or types.is_datetime64_any_dtype(cells)
+    if types.is_complex_dtype(cells):
+        return
     if missing.any():
         yield "missing", missing
     if ordered and not types.is_bool_dtype(cells) and known.nunique() > INTERVALS:
         codes, edges = pd.qcut(cells, INTERVALS, labels=False, retbins=True, duplicates="drop")
         for k, (low, high) in enumerate(itertools.pairwise(edges)):
-            yield f"{_text(low)} to {_text(high)}", np.asarray(codes == k)
+            start = "above " if k else ""
+            yield f"{start}{_text(low)} to {_text(high)}", np.asarray(codes == k)
         return
     texts = known.map(category_text)
     if texts.nunique() > MOST_VALUES:
@@ -89,4 +99,6 @@ def _values_of(
 
 
 def _text(edge: Any) -> str:
-    return f"{edge:%Y-%m-%d}" if hasattr(edge, "strftime") else f"{edge:.4g}"
+    if hasattr(edge, "strftime"):
+        return f"{edge:%Y-%m-%d}"
+    return f"{edge:.0f}" if edge == round(edge) and abs(edge) < 1e15 else f"{edge:.5g}"

@@ -14,6 +14,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 DRAWS = 2000
 """Draws of the largest difference that chance gives."""
 
+EQUAL = 1e-9
+"""Relative deviation up to which losses are equal but for rounding."""
+
 BLOCK = 1 << 22
 """Numbers of draws that are held at once."""
 
@@ -102,7 +105,7 @@ def compare_slices(
     means, others = loss @ inside / totals, loss @ outside / rest
     influence = inside / totals * (loss[:, None] - means)
     influence -= outside / rest * (loss[:, None] - others)
-    influence, spread = _standardize(influence, groups)
+    influence, spread = _standardize(influence, groups, EQUAL * float(np.abs(loss).max()))
     statistic = (means - others) / spread
     largest = _largest_by_chance(influence, seed)
     return [
@@ -155,13 +158,15 @@ def _weights(values: Array, weight: Array | None) -> Array:
     return np.ones(len(values)) if weight is None else weight.astype(float)
 
 
-def _standardize(influence: Array, groups: Array | None) -> tuple[Array, Array]:
+def _standardize(
+    influence: Array, groups: Array | None, rounding: float = 0.0
+) -> tuple[Array, Array]:
     """Return the influence of each row, or group, in units of its spread, and the spreads."""
     if groups is not None:
         codes = np.unique(groups, return_inverse=True)[1]
         influence = np.stack([np.bincount(codes, part) for part in influence.T], axis=1)
     spread = np.sqrt((influence**2).sum(axis=0))
-    spread[spread <= 0] = np.inf  # of a single group, or without any difference
+    spread[spread <= rounding] = np.inf  # of a single group, or without any difference
     return influence / spread, spread
 
 

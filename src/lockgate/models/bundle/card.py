@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -179,6 +180,7 @@ def front_matter(
         }
         for evaluator, measured in metrics_by_evaluator.items()
         for metric, values in measured.items()
+        if math.isfinite(values["estimate"])
     ]
     if metrics and kind is not None:
         result = {

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lockgate.contract.recipes import NUMERIC, UNSUPERVISED
 from lockgate.contract.tables import Schema, Table
 from lockgate.errors import SchemaViolation
@@ -28,6 +30,9 @@ def keep_labelled(frame: pd.DataFrame, targets: Sequence[str], where: str) -> pd
         If the target column is missing, or has no value at all.
 
     """
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise SchemaViolation([f"column {repeated[0]} is there twice"])
     if not targets:
         return frame
     for target in targets:
@@ -68,15 +73,36 @@ def table_of(bundle: Bundle, known: pd.DataFrame) -> Table:
             raise SchemaViolation([f"target column {target} is missing"])
         if bundle.manifest.task in NUMERIC and not pd.api.types.is_numeric_dtype(known[target]):
             raise SchemaViolation([f"target column {target} is not numeric"])
+        if bundle.manifest.task in NUMERIC and np.isinf(known[target].to_numpy(float)).any():
+            raise SchemaViolation([f"target column {target} has infinite values"])
     features = conform_to_schema(known, schema)
     for name in (*targets, schema.group, schema.weight):
         if name is not None and name in known:
             features[name] = known[name]
+    if schema.group in features:
+        # of any types, as rows of a group are only told from those of others
+        features[schema.group] = pd.factorize(features[schema.group], use_na_sentinel=False)[0]
+    if schema.weight in features:
+        features[schema.weight] = _weights(features[schema.weight], str(schema.weight))
     role_columns = {role: getattr(schema, role) for role in ("group", "weight")}
     absent: dict[str, Any] = {
         role: None for role, name in role_columns.items() if name not in features
     }
     return Table(features, dataclasses.replace(schema, **absent))
+
+
+def _weights(cells: pd.Series[Any], name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the weights of rows; raise where they are none."""
+    import pandas as pd
+
+    if not pd.api.types.is_numeric_dtype(cells):
+        raise SchemaViolation([f"weight column {name} is not numeric"])
+    weights = cells.to_numpy(dtype=float, na_value=np.nan)
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise SchemaViolation(
+            [f"weight column {name} needs finite values of at least 0, some of them above"]
+        )
+    return np.asarray(weights)
 
 
 def read_rows(path: Path, schema: Schema) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,14 @@ from lockgate.models.comparison.agreement import Pair
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MIN_ROWS", "ChangedSlices", "Disagreement", "LossChange", "find_changed_slices"]
+__all__ = [
+    "MIN_ROWS",
+    "MOST_SLICES",
+    "ChangedSlices",
+    "Disagreement",
+    "LossChange",
+    "find_changed_slices",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -90,6 +98,8 @@ class ChangedSlices:
     ----------
     compared : int
         Number of slices.
+    are_more : bool
+        Whether there are more slices, which were not compared.
     loss : str
         Name of the loss, e.g. ``Brier score``.
     changed : tuple of LossChange
@@ -103,6 +113,7 @@ class ChangedSlices:
     loss: str
     changed: tuple[LossChange, ...] = ()
     disagreeing: tuple[Disagreement, ...] = ()
+    are_more: bool = False
 
 
 def find_changed_slices(pair: Pair, rows: pd.DataFrame, seed: int) -> ChangedSlices:
@@ -119,13 +130,17 @@ def find_changed_slices(pair: Pair, rows: pd.DataFrame, seed: int) -> ChangedSli
 
     """
     table, weight = pair.tables[1], pair.tables[1].weight
+    by_labels = any(output.score is None for output in pair.outputs)
     (name, first), (_, second) = (
-        row_losses(taken_by, pair.task, output, classes)
+        row_losses(taken_by, pair.task, output, classes, by_labels=by_labels)
         for taken_by, output, classes in zip(pair.tables, pair.outputs, pair.classes, strict=True)
     )
     taken = {*table.schema.targets, table.schema.id, table.schema.weight}
-    columns = [str(column) for column in rows if column not in taken]
-    slices = list(column_slices(rows, columns, MIN_ROWS))[:MOST_SLICES]
+    columns = [column for column in rows if column not in taken]
+    candidates = column_slices(rows, columns, MIN_ROWS, weight)
+    slices = list(itertools.islice(candidates, MOST_SLICES + 1))
+    are_more = len(slices) > MOST_SLICES
+    slices = slices[:MOST_SLICES]
     if not slices:
         return ChangedSlices(0, name)
     members = np.stack([part.members for part in slices], axis=1)
@@ -153,6 +168,7 @@ def find_changed_slices(pair: Pair, rows: pd.DataFrame, seed: int) -> ChangedSli
         name,
         tuple(sorted(changed, key=lambda change: change.second - change.first)),
         tuple(sorted(disagreeing, key=lambda part: -part.disagreement)),
+        are_more,
     )
 
 

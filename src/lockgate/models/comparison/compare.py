@@ -7,8 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from lockgate.contract.prediction import Output
 from lockgate.contract.recipes import UNSUPERVISED
 from lockgate.contract.tables import Table
+from lockgate.data.io.visible import visible
 from lockgate.errors import DataError, UsageError
 from lockgate.models.bundle.evaluation import model_bytes
 from lockgate.models.bundle.labelled_rows import keep_labelled, read_rows, table_of
@@ -35,6 +39,12 @@ BATCH = 1000
 
 BATCH_REPEATS = 7
 
+FEWEST_RESAMPLES, MOST_RESAMPLES, DRAWN_ROWS = 500, 4000, 20_000_000
+"""Resamples by default: as many as draw so many rows, within these bounds."""
+
+EQUAL = 1e-12
+"""Deviation of predictions, relative to the largest, that is rounding alone."""
+
 
 def compare_bundles(
     first: Bundle,
@@ -42,7 +52,7 @@ def compare_bundles(
     rows: str | Path | pd.DataFrame | None,
     *,
     labels: tuple[str, str],
-    resamples: int,
+    resamples: int | None,
     seed: int,
     on_status: Callable[[str], None],
 ) -> Comparison:
@@ -58,6 +68,9 @@ def compare_bundles(
     known = [_read(rows, bundle) for bundle in opened]
     pair = _predict_both(opened, known)
     on_status("comparing metrics on resampled rows")
+    if resamples is None:
+        affordable = DRAWN_ROWS // len(known[1])
+        resamples = min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, affordable))
     metrics = measured_changes(pair, opened, resamples=resamples, seed=seed)
     on_status("searching slices in which either is better")
     slices = None if pair.task in UNSUPERVISED else find_changed_slices(pair, known[1], seed)
@@ -82,7 +95,7 @@ def _describe_sides(
         labels = (f"{labels[0]} (first)", f"{labels[1]} (second)")
     first, second = (
         ComparedBundle(
-            label,
+            visible(label, limit=200),
             bundle.manifest.name,
             bundle.digest,
             model_bytes(bundle),
@@ -123,14 +136,30 @@ def _predict_both(opened: list[Bundle], known: list[pd.DataFrame]) -> Pair:
             f"the bundles read {len(tables[0]):,} and {len(tables[1]):,} rows with a known target; "
             "both must read the same: pass a Parquet file, whose cells have types"
         )
-    outputs = [bundle.predict(table.features) for bundle, table in zip(opened, tables, strict=True)]
+    old, new = (
+        bundle.predict(table.features) for bundle, table in zip(opened, tables, strict=True)
+    )
     first, second = tables
     return Pair(
         opened[1].manifest.task,
         (_with_roles(first, second), second),
-        (outputs[0], outputs[1]),
+        (_without_rounding(old, new), new),
         (opened[0].classes, opened[1].classes),
     )
+
+
+def _without_rounding(output: Output, other: Output) -> Output:
+    """Return predictions in which those that differ from others by rounding alone do not differ."""
+    changed: dict[str, Any] = {}
+    for name in ("label", "score"):
+        values, others = getattr(output, name), getattr(other, name)
+        if values is None or others is None:
+            continue
+        values, others = np.asarray(values), np.asarray(others)
+        if values.dtype.kind == others.dtype.kind == "f" and values.shape == others.shape:
+            equal = np.isclose(values, others, rtol=EQUAL, atol=EQUAL * np.abs(others).max())
+            changed[name] = np.where(equal, others, values)
+    return replace(output, **changed)
 
 
 def _with_roles(table: Table, other: Table) -> Table:
@@ -173,8 +202,8 @@ def _notes(opened: list[Bundle], sides: tuple[ComparedBundle, ComparedBundle]) -
     notes = []
     if None in digests or digests[0] != digests[1]:
         notes.append(
-            "the two were fitted on different rows, as far as is known: whichever was fitted on "
-            "some of these looks better than it is"
+            "their training tables differ in rows or columns, or are not recorded: if either was "
+            "fitted on some of these rows, it looks better than it is"
         )
     if opened[0].manifest.value_matrix != opened[1].manifest.value_matrix:
         notes.append(f"decisions are valued as {sides[0].label} values them, or else the other")

@@ -71,6 +71,8 @@ class Comparison:
         if decisive is None:
             return "No metric says which of the two is better."
         text = f"{decisive.title} {format_interval(decisive.change)}"
+        if decisive.change.low is None:
+            return f"The rows are too few to say which of the two is better: {text}."
         if decisive.better is None:
             return f"Neither is better beyond chance: {text}."
         side = self.first if decisive.better == "first" else self.second

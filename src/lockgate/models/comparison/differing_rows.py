@@ -28,7 +28,8 @@ def differing_rows(pair: Pair, rows: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         All columns of the rows, then ``first`` and ``second``, which are the predictions, and of
-        scores ``first_score`` and ``second_score``, those of the last class of the second.
+        scores ``first_score`` and ``second_score``, those of the positive class. Where a column of
+        the rows has such a name, an underscore is added to it.
 
     """
     import pandas as pd
@@ -49,5 +50,14 @@ def differing_rows(pair: Pair, rows: pd.DataFrame) -> pd.DataFrame:
         distance = np.abs(scores[0] - scores[1])
     order = chosen[np.argsort(-distance[chosen], kind="stable")]
     known = rows.iloc[order].reset_index(drop=True)
-    predicted = pd.DataFrame({name: values[order] for name, values in columns.items()})
-    return pd.concat([known.drop(columns=list(columns), errors="ignore"), predicted], axis=1)
+    predicted = pd.DataFrame(
+        {_free_name(name, known): values[order] for name, values in columns.items()}
+    )
+    return pd.concat([known, predicted], axis=1)
+
+
+def _free_name(name: str, rows: pd.DataFrame) -> str:
+    """Return a name that no column of the rows has."""
+    while name in rows:
+        name += "_"
+    return name

@@ -29,6 +29,9 @@ __all__ = ["MetricChange", "measured_changes", "reported_changes"]
 Array = np.ndarray[Any, np.dtype[Any]]
 MetricFunction = Callable[[Array | None], Mapping[str, float]]
 
+FEWEST_UNITS = 20
+"""Rows or groups from which resampling shows how far metrics may be off."""
+
 VALUE = "per_1000"
 """Value of decisions per 1,000 rows; the one of its metrics that models can be compared by."""
 
@@ -101,14 +104,20 @@ def measured_changes(
         old, new = first(weight), second(weight)
         return {name: new[name] - old[name] for name in new if name in old}
 
+    units = len(table) if table.groups is None else len(np.unique(table.groups))
     intervals = bootstrap_intervals(
         differences,
         len(table),
         weight=table.weight,
         groups=table.groups,
-        resamples=resamples,
+        resamples=resamples if units >= FEWEST_UNITS else 0,
         seed=seed,
     )
+    # a metric that is not resampled, as it does not follow the weights, has no interval
+    intervals = {
+        name: Metric(change.estimate) if change.low == change.high and change.estimate else change
+        for name, change in intervals.items()
+    }
     weight = None if table.weight is None else table.weight.astype(float)
     old, new = first(weight), second(weight)
     targets = table.schema.targets
@@ -120,7 +129,7 @@ def measured_changes(
     changes = [
         change
         for change in changes
-        if change.higher_is_better is not None or change.change != Metric(0.0, 0.0, 0.0)
+        if change.higher_is_better is not None or change.change.estimate
     ]
     return _decisive_first(changes, pair.task, opened[1].manifest.quantile)
 

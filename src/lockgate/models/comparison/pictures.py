@@ -9,7 +9,7 @@ from lockgate.contract.evaluation import Metric
 from lockgate.data.io.html_page import Markup, table
 from lockgate.models.comparison.changed_slices import ChangedSlices, LossChange
 from lockgate.models.comparison.metric_changes import MetricChange
-from lockgate.models.comparison.texts import NO_SLICES, format_interval, format_number
+from lockgate.models.comparison.texts import MORE_SLICES, NO_SLICES, format_interval, format_number
 
 __all__ = ["metrics_html", "slices_html"]
 
@@ -66,7 +66,7 @@ def slices_html(slices: ChangedSlices, labels: tuple[str, str]) -> str:
     """Return what stands out among slices, as tables."""
     if not slices.compared:
         return f"<p>{NO_SLICES}</p>"
-    parts = []
+    parts = [f"<p>{MORE_SLICES}</p>"] if slices.are_more else []
     if slices.changed:
         parts.append(f"<h3>{escape(slices.loss)} where either is better (lower is better)</h3>")
         parts.append(

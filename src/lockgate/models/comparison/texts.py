@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from lockgate.contract.evaluation import Metric
 from lockgate.models.comparison.agreement import Agreement
-from lockgate.models.comparison.changed_slices import MIN_ROWS
+from lockgate.models.comparison.changed_slices import MIN_ROWS, MOST_SLICES
 from lockgate.models.comparison.compared_bundle import ComparedBundle
 
 __all__ = [
+    "MORE_SLICES",
     "NO_SLICES",
     "describe_agreement",
     "describe_rows",
@@ -18,6 +19,11 @@ __all__ = [
 
 
 NO_SLICES = f"No column has values with at least {MIN_ROWS} rows each, to be compared."
+
+
+MORE_SLICES = (
+    f"Only the first {MOST_SLICES:,} slices were compared: pass rows with fewer columns for others."
+)
 
 
 def format_number(value: float) -> str:
@@ -47,7 +53,10 @@ def _signed(value: float) -> str:
 def describe_rows(rows: int, source: str, first: ComparedBundle, second: ComparedBundle) -> str:
     """Return what the bundles were compared on."""
     if not rows:
-        return "Without rows: each metric was measured on the rows of its own bundle's tests."
+        return (
+            "Without rows: each metric was measured on test rows of its own bundle. To compare on "
+            "the same rows, pass them: --data FILE."
+        )
     of_source = f" of {source}" if source else ""
     return (
         f"Both predicted the same {rows:,} rows{of_source}; changes are those from "

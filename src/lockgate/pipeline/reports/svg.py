@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from typing import NamedTuple
 
@@ -12,12 +13,17 @@ from lockgate.contract.evaluation import Plot, Series
 __all__ = ["svg_plot"]
 
 WIDTH, HEIGHT = 560, 340
-LEFT, RIGHT, TOP, BOTTOM = 64, 14, 14, 52
+LEFT, RIGHT, TOP, BOTTOM = 64, 28, 14, 52
 BAR, LABELS = 24, 190
 """Height of a bar, and the width of the names of bars."""
 
 MOST_TARGETS = 120
 """Points of a line whose values are shown on hover; of more, as many evenly spread."""
+
+MOST_POINTS, MOST_BARS = 2000, 100
+
+LARGEST = 1e150
+"""Numbers from which the lengths of axes cannot be computed."""
 
 TICKS = 5
 TEXT = 7.0
@@ -54,8 +60,23 @@ class Axis(NamedTuple):
 
 
 def svg_plot(plot: Plot) -> str:
-    """Return a plot as an SVG element; every text is escaped."""
-    return _bars(plot) if plot.kind == "bar" else _lines(plot)
+    """Return a plot as an SVG element; every text is escaped, and what is not finite left out."""
+    if plot.kind == "bar":
+        return _bars(plot)
+    marks = {name: value for name, value in plot.marks.items() if abs(value) < LARGEST}
+    series = tuple(_finite(entry) for entry in plot.series)
+    return _lines(replace(plot, series=series, marks=marks))
+
+
+def _finite(series: Series) -> Series:
+    """Return the points that can be drawn, of very many some that are evenly spread."""
+    points = [
+        (x, y)
+        for x, y in zip(series.x, series.y, strict=True)
+        if abs(_number(x)) < LARGEST and abs(y) < LARGEST  # false for NaN
+    ]
+    points = points[:: max(1, math.ceil(len(points) / MOST_POINTS))]
+    return Series(series.name, tuple(x for x, _ in points), tuple(y for _, y in points))
 
 
 def _lines(plot: Plot) -> str:
@@ -108,7 +129,11 @@ def _targets(
 
 def _bars(plot: Plot) -> str:
     """Return a plot of bars, which lie so that long names have room."""
-    series = plot.series[0]
+    entries = plot.series[:1]
+    pairs = [(x, y) for s in entries for x, y in zip(s.x, s.y, strict=True) if abs(y) < LARGEST]
+    series = Series(
+        "", tuple(x for x, _ in pairs[:MOST_BARS]), tuple(y for _, y in pairs[:MOST_BARS])
+    )
     height = TOP + BAR * len(series.x) + BOTTOM
     axis = _axis([0.0, *series.y], LABELS, WIDTH - RIGHT)
     parts = [_vertical(axis, tick, height) for tick in axis.ticks()]
@@ -178,7 +203,7 @@ def _axis(values: Sequence[float], start: float, end: float) -> Axis:
     """Return an axis from a round number below all values to one above them."""
     known = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
-    if high <= low:
+    if high - low <= 1e-12 * max(abs(low), abs(high), 1e-150):
         low, high = low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2
     step = _round_step((high - low) / TICKS) / 2
     return Axis(
