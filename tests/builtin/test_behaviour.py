@@ -438,3 +438,21 @@ def test_columns_of_values_are_added_up_over_the_rows_that_are_acted_on() -> Non
     both = replace(request, value_matrix=lockgate.ValueMatrix(true_positive=2.0))
     report = Business(columns={"calls": "calls"}, resamples=0).evaluate(both)
     assert {"per_1000", "calls_per_1000"} <= set(report.metrics)
+
+
+def test_the_loss_of_a_period_counts_the_weights_of_its_rows() -> None:
+    request = in_periods(5)
+    weight = np.random.default_rng(2).uniform(0.1, 3, 240)
+    schema = request.table.schema.with_columns(
+        (*request.table.schema.columns, lockgate.Column("w", "number"))
+    )
+    table = lockgate.Table(request.table.frame.assign(w=weight), replace(schema, weight="w"))
+    report = Stability(column="day", min_rows=20).evaluate(replace(request, table=table))
+    truth = (request.table.target == "yes").astype(float)
+    loss = (request.output.score - truth) ** 2
+    days = request.rows["day"].to_numpy()
+    for row in report.tables["periods"]:
+        inside = (days >= np.datetime64(row["from"])) & (days <= np.datetime64(row["to"]))
+        assert row["rows"] == inside.sum()
+        expected = np.average(loss[inside], weights=weight[inside])
+        assert row["Brier score"] == pytest.approx(expected)

@@ -41,21 +41,14 @@ class Stability:
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
-        import numpy as np
-
-        from lockgate.modeling.metrics.means import mean_metric
-        from lockgate.modeling.metrics.rates import RowSample
         from lockgate.modeling.metrics.row_losses import row_losses
-        from lockgate.modeling.statistics.slices import compare_slices
 
         if request.task not in self.tasks:
             raise lockgate.DataError(
                 f"evaluator stability needs a target, and the task is {request.task}; remove it "
                 "from evaluator=[...]"
             )
-        times = self._times(request)
-        name, loss = row_losses(request.table, request.task, request.output, request.classes)
-        weight, groups = request.table.weight, request.table.groups
+        times, weight = self._times(request), request.table.weight
         periods = [rows for rows in self._cut(times) if weight is None or weight[rows].sum() > 0]
         if len(periods) < 2:
             return lockgate.Report(
@@ -64,30 +57,10 @@ class Stability:
                     f"{self.min_rows} rows",
                 )
             )
-        members = np.zeros((len(loss), len(periods)), dtype=bool)
-        for k, rows in enumerate(periods):
-            members[rows, k] = True
-        results = compare_slices(loss, members, weight, groups, seed=request.seed)
-        sample = RowSample.of(len(loss), weight, groups)
-        table: list[dict[str, Any]] = []
-        for k, rows in enumerate(periods):
-            mean = mean_metric(
-                loss[rows],
-                sample.subset(members[:, k]),
-                resamples=self.resamples,
-                seed=request.seed,
-            )
-            table.append(
-                {
-                    "from": _text(times[rows[0]]),
-                    "to": _text(times[rows[-1]]),
-                    "rows": len(rows),
-                    name: mean.estimate,
-                    "low": mean.low,
-                    "high": mean.high,
-                    "p": results[k].p,
-                }
-            )
+        name, loss = row_losses(request.table, request.task, request.output, request.classes)
+        table = self._measure(request, name, loss, periods)
+        for row, rows in zip(table, periods, strict=True):
+            row |= {"from": _text(times[rows[0]]), "to": _text(times[rows[-1]])}
         worse = [row for row in table if row["p"] <= self.level]
         metrics = {
             "periods": lockgate.Metric(len(periods)),
@@ -102,6 +75,40 @@ class Stability:
             messages = [f"none of {len(periods)} periods is worse than chance would make it"]
         plot = _plot(name, table)
         return lockgate.Report(metrics, {"periods": tuple(table)}, (plot,), tuple(messages))
+
+    def _measure(
+        self,
+        request: lockgate.EvaluateRequest,
+        name: str,
+        loss: np.ndarray,
+        periods: list[np.ndarray],
+    ) -> list[dict[str, Any]]:
+        """Return the mean loss of each period, with its interval, beside what chance does."""
+        import numpy as np
+
+        from lockgate.modeling.metrics.means import mean_metric
+        from lockgate.modeling.metrics.rates import RowSample
+        from lockgate.modeling.statistics.slices import compare_slices
+
+        members = np.zeros((len(loss), len(periods)), dtype=bool)
+        for k, rows in enumerate(periods):
+            members[rows, k] = True
+        weight, groups = request.table.weight, request.table.groups
+        results = compare_slices(loss, members, weight, groups, seed=request.seed)
+        sample = RowSample.of(len(loss), weight, groups)
+        table: list[dict[str, Any]] = []
+        for k, inside in enumerate(members.T):
+            # both in the order of the rows, not of time, so that weights are those of their rows
+            mean = mean_metric(
+                loss[inside],
+                sample.subset(inside),
+                resamples=self.resamples,
+                seed=request.seed,
+            )
+            bounds = {"low": mean.low, "high": mean.high, "p": results[k].p}
+            counted = {"from": "", "to": "", "rows": int(inside.sum())}
+            table.append({**counted, name: mean.estimate, **bounds})
+        return table
 
     def _times(self, request: lockgate.EvaluateRequest) -> pd.Series[Any]:
         """Return the time of each test row."""
