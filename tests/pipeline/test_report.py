@@ -216,3 +216,10 @@ def test_any_numbers_are_drawn(kind: Any, values: tuple[float, ...]) -> None:
     assert len(picture) < 600_000
     ElementTree.fromstring(picture)
     ElementTree.fromstring(svg_plot(lockgate.Plot("p", "P", "x", "y", (), kind=kind)))
+
+
+def test_a_gate_that_does_not_apply_is_no_criterion(tmp_path: Path) -> None:
+    request = example_requests("evaluator")["regression"]
+    assert isinstance(request, EvaluateRequest)
+    gates = {"fair": {"plugin": "fairness", "column": "region"}}
+    assert criteria_of(gates, request, tmp_path) == []

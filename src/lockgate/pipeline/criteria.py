@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lockgate.contract.evaluation import EvaluateRequest, Metric, Report
 from lockgate.contract.gates import EvaluatedBundle, GateResult, JudgeRequest
 from lockgate.contract.monitoring import ReferenceCounts
-from lockgate.errors import LockgateError
+from lockgate.errors import LockgateError, NotApplicable, NotMeasured
 from lockgate.modeling.metrics.decisions import DecisionValue
 from lockgate.modeling.metrics.losses import class_indices, predicted_positive
 
@@ -65,6 +65,8 @@ def judge_criteria(
             result: GateResult = stage.host.call(
                 "gate", choice.name, _judge_request(stage, request, reports)
             )
+        except (NotApplicable, NotMeasured):
+            continue
         except LockgateError as error:
             criteria.append(Criterion(False, f"gate {choice.name}{stages}: {error}"))
             continue

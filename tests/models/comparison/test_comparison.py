@@ -496,3 +496,25 @@ def test_a_slice_that_weighs_nothing_is_left_out(pair: Any, test: pd.DataFrame) 
     assert slices is not None
     assert slices.compared > 0
     assert not {"AT", "CH"} & {change.value for change in slices.changed}
+
+
+def test_quantiles_are_compared_by_their_own_loss(
+    tmp_path: Path, train: pd.DataFrame, test: pd.DataFrame
+) -> None:
+    columns, target = train[["age", "orders"]][:600], train["spend"][:600]
+    bundles = []
+    for name, quantile in (("high", 0.9), ("median", 0.5)):
+        model = QuantileRegressor(quantile=quantile, alpha=0).fit(columns, target)
+        lockgate.pack(model, columns, target, name=name, path=tmp_path / name)
+        bundle = lockgate.open(tmp_path / name)
+        # both say that they predict the 0.9 quantile, which one of them does
+        bundle.manifest = msgspec.structs.replace(bundle.manifest, quantile=0.9)
+        bundles.append(bundle)
+    comparison = lockgate.compare(*bundles, test)
+    agreement = comparison.agreement
+    assert agreement is not None
+    truth = test["spend"].to_numpy()
+    errors = [truth - np.asarray(bundle.predict(test).label) for bundle in bundles]
+    losses = [np.maximum(0.9 * error, -0.1 * error) for error in errors]
+    assert agreement.first_better == int((losses[0] < losses[1]).sum())
+    assert comparison.metrics[0].better == "first"

@@ -13,6 +13,7 @@ from lockgate.contract.recipes import UNSUPERVISED
 from lockgate.contract.tables import Table
 from lockgate.data.columns.categories import category_text
 from lockgate.modeling.metrics.losses import class_indices
+from lockgate.modeling.metrics.row_losses import row_losses
 from lockgate.models.comparison.matched_clusters import match_clusters
 
 __all__ = ["Agreement", "Pair", "measure_agreement", "sign_test"]
@@ -69,15 +70,12 @@ class Pair:
         return np.asarray((first != second).reshape(len(first), -1).any(axis=1))
 
     @property
-    def errors(self) -> tuple[Array, Array]:
-        """Errors of both, shape (rows,): of classes 0 or 1, of numbers the absolute error."""
-        truth = self.tables[1].target
-        first, second = self.predictions
-        if self.labels:
-            actual = class_indices(truth, self.labels)
-            return (first != actual).astype(float), (second != actual).astype(float)
-        distances = [np.abs(values - truth.astype(float)) for values in (first, second)]
-        first, second = (distance.reshape(len(truth), -1).mean(axis=1) for distance in distances)
+    def losses(self) -> tuple[Array, Array]:
+        """Losses of both, shape (rows,): of classes 0 or 1, of numbers those of `row_losses`."""
+        first, second = (
+            row_losses(table, self.task, output, classes, by_labels=True)[1]
+            for table, output, classes in zip(self.tables, self.outputs, self.classes, strict=True)
+        )
         return first, second
 
     @property
@@ -100,8 +98,8 @@ class Agreement:
     different : int
         Rows that they predict differently: another class, cluster or number.
     first_better, second_better : int or None
-        Rows on which only the first, or the second, is right; of numbers those on which it is
-        nearer to the true value. None without a target.
+        Rows on which only the first, or the second, is right; of numbers those on which its
+        loss is smaller. None without a target.
     p : float or None
         Probability that chance alone divides these rows as unevenly: the exact test of signs,
         which for classes is McNemar's (1947). Rows of a group are taken as independent.
@@ -123,8 +121,8 @@ def measure_agreement(pair: Pair) -> Agreement:
     rows, different = len(pair.tables[1]), int(pair.differ.sum())
     if pair.task in UNSUPERVISED:
         return Agreement(rows, different)
-    errors = pair.errors
-    first, second = int((errors[0] < errors[1]).sum()), int((errors[1] < errors[0]).sum())
+    old, new = pair.losses
+    first, second = int((old < new).sum()), int((new < old).sum())
     change = None if pair.labels else float(pair.distance.mean())
     return Agreement(rows, different, first, second, sign_test(first, second), change)
 

@@ -79,10 +79,10 @@ def describe_agreement(agreement: Agreement, labels: tuple[str, str]) -> list[st
         )
     if agreement.p is None or not (agreement.first_better or agreement.second_better):
         return texts
-    verb = "right" if agreement.mean_change is None else "nearer to the true value"
+    verb = "is right" if agreement.mean_change is None else "has the smaller loss"
     chance = "less than 0.0001" if agreement.p < 1e-4 else f"{agreement.p:.2g}"
     texts.append(
-        f"Where they differ, {labels[0]} alone is {verb} on "
+        f"Where they differ, {labels[0]} alone {verb} on "
         f"{agreement.first_better:,} rows, {labels[1]} alone on "
         f"{agreement.second_better:,} (p = {chance}, exact test of signs)."
     )
