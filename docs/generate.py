@@ -40,7 +40,7 @@ from lockgate.contract.settings import defaults, settings_of
 from lockgate.data.columns.filled import FilledCells
 from lockgate.deployment.pointer import DeploymentEvent
 from lockgate.models.bundle.manifest import Manifest
-from lockgate.models.packed.runtime.comparison import Comparison
+from lockgate.models.packed.runtime.comparison import NumPyDifference
 from lockgate.models.packed.runtime.predictions import RowPrediction
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.describe import STAGES_OF
@@ -112,7 +112,7 @@ PARTS: dict[str, type] = {
         Explanation,
         Reason,
         FilledCells,
-        Comparison,
+        NumPyDifference,
         Slot,
         Incumbent,
         GateRecord,
@@ -236,6 +236,8 @@ def python() -> str:
         "## Results\n\nWhat the functions return, and at the end what is in that. The types from "
         f"`{RESULTS[0]}` to `{RESULTS[-1]}` are names of `lockgate`.\n"
     )
+    if twice := set(RESULTS) & set(PARTS):
+        raise SystemExit(f"two types are called {', '.join(sorted(twice))}: rename one")
     for name in (*RESULTS, *PARTS):
         cls = PARTS[name] if name in PARTS else getattr(lockgate, name)
         text.append(f"### {name}\n\n{_numpydoc(inspect.getdoc(cls) or '')}\n")

@@ -456,3 +456,26 @@ def test_the_loss_of_a_period_counts_the_weights_of_its_rows() -> None:
         assert row["rows"] == inside.sum()
         expected = np.average(loss[inside], weights=weight[inside])
         assert row["Brier score"] == pytest.approx(expected)
+
+
+def test_periods_hold_all_rows_with_a_time() -> None:
+    request = in_periods(None)
+    days = pd.Timestamp("2026-01-01") + pd.to_timedelta(
+        np.repeat([0, 1, 2, 3], [35, 95, 5, 105]), "D"
+    )
+    rows = request.rows.assign(day=days)
+    table = Stability(column="day", min_rows=20).evaluate(replace(request, rows=rows)).tables
+    counts = [row["rows"] for row in table["periods"]]
+    assert sum(counts) == 240
+    assert min(counts) >= 20
+    known = rows.assign(day=rows["day"].where(np.arange(240) % 10 > 0))
+    report = Stability(column="day", min_rows=20).evaluate(replace(request, rows=known))
+    assert sum(row["rows"] for row in report.tables["periods"]) == 216
+    assert report.messages[-1] == "24 rows have no time, and are in no period"
+    without = np.arange(240) % 10 == 0
+    score = np.where(without, 1 - request.output.score, request.output.score)
+    output = lockgate.Output(request.output.label, score)
+    other = Stability(column="day", min_rows=20).evaluate(
+        replace(request, rows=known, output=output)
+    )
+    assert other.tables == report.tables  # they are not among the others, either

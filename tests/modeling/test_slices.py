@@ -10,7 +10,7 @@ import pytest
 from lockgate.modeling.statistics.slices import compare_slices, measure_slice_changes
 
 SOAK = bool(os.environ.get("LOCKGATE_SOAK"))
-SETS = 1000 if SOAK else 80
+SETS = 1000 if SOAK else 150
 """Data sets of a simulation."""
 
 

@@ -223,3 +223,10 @@ def test_a_gate_that_does_not_apply_is_no_criterion(tmp_path: Path) -> None:
     assert isinstance(request, EvaluateRequest)
     gates = {"fair": {"plugin": "fairness", "column": "region"}}
     assert criteria_of(gates, request, tmp_path) == []
+
+
+def test_a_gate_that_needs_more_is_left_to_the_registry(
+    request_of_two_classes: EvaluateRequest, tmp_path: Path
+) -> None:
+    gates = {"parity": {"plugin": "parity"}, "signature": {"plugin": "signature"}}
+    assert criteria_of(gates, request_of_two_classes, tmp_path) == []

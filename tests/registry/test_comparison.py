@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from sklearn.linear_model import LinearRegression
 
 import lockgate
 from lockgate.cli.commands import lockgate as command_line
@@ -19,6 +20,7 @@ from lockgate.data.io.atomic import write_file
 from lockgate.errors import UsageError
 from lockgate.registry.api import Ledger
 from lockgate.registry.bundle_references import find_bundle
+from lockgate.registry.ledger.rules import StageChanged
 from tests.conftest import Run
 from tests.registry.conftest import git, guard
 
@@ -147,3 +149,57 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert os.read(reader, 10) == b"text"
     os.close(reader)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_plan_is_refused_where_a_promotion_would_be(
+    shop: Path, bundles: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard(shop, SMALL)
+    ledger = Ledger(shop)
+    ledger.promote("fraud", "prod", version="1.0.0")
+    monkeypatch.chdir(shop)
+    with pytest.raises(StageChanged):
+        ledger.promote("fraud", "prod", expect="9.9.9")
+    expected = invoke("promote", "fraud", "prod", "--plan", "--expect", "9.9.9")
+    assert isinstance(expected.exception, StageChanged)
+    for option in (["--override"], ["--queue"], ["--reason", "x"]):
+        result = invoke("promote", "fraud", "prod", "--plan", *option)
+        assert "--plan changes nothing" in str(result.exception), option
+
+
+def test_a_plan_shows_the_verdict_where_versions_cannot_be_compared(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard(shop, SMALL)
+    ledger = Ledger(shop)
+    ledger.promote("fraud", "prod", version="1.0.0")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(200, 2)), columns=["x0", "x1"])
+    number = pd.Series(frame.sum(axis=1), name="bad")
+    lockgate.pack(
+        LinearRegression().fit(frame, number), frame, number, name="fraud", path=tmp_path / "line"
+    )
+    version = ledger.register(tmp_path / "line").version
+    monkeypatch.chdir(shop)
+    result = invoke("promote", f"fraud@{version}", "prod", "--plan")
+    assert "size" in result.stdout
+    assert "not compared with fraud@1.0.0" in result.stdout
+    assert "nothing was changed" in result.stdout
+
+
+def test_experiments_of_one_name_are_told_apart_by_their_commits(shop: Path) -> None:
+    commits = []
+    for message in ("a", "b"):
+        git(shop, "commit", "-q", "--allow-empty", "-m", message)
+        commits.append(git(shop, "rev-parse", "HEAD"))
+        base = commits[-1]
+        git(shop, "update-ref", f"refs/exps/{base[:2]}/{base[2:]}/deep", base)
+    with pytest.raises(UsageError, match="2 experiments are called 'deep'"):
+        find_bundle("deep", shop)
+
+
+def test_rows_that_are_missing_are_named(bundles: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(lockgate.LockgateError, match=r"missing\.csv"):
+        lockgate.compare(bundles[0], bundles[1], tmp_path / "missing.csv")
+    result = invoke("compare", *map(str, bundles[:2]), "--differing", str(tmp_path / "d.csv"))
+    assert "--differing needs rows" in str(result.exception)

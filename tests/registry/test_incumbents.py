@@ -65,8 +65,7 @@ def test_what_cannot_be_compared_has_its_reason(
         ledger.promote("fraud", stage, version=version, override=True, reason="first")
     assert measure_incumbents(shop, "fraud", request, "", notes.append) == {}
     assert all(
-        "its task is binary, its classes, the positive one last, are False, True" in note
-        for note in notes
+        "its classes are False, True, those of the model 'no', 'yes'" in note for note in notes
     )
     notes.clear()
     request = request_of(lockgate.open(bundles[0]))
@@ -114,7 +113,7 @@ def test_an_incumbent_of_several_targets_is_measured_by_their_names(
     assert 0.3 < metrics["r2_b"] < 0.7
     ledger.promote("loads", "prod", version="2.0.0", override=True, reason="second")
     assert measure_incumbents(shop, "loads", request, "", notes.append) == {}
-    assert "its task is regression" in notes[0]
+    assert "the task is regression, that of the model is multioutput" in notes[0]
     notes.clear()
     other = replace(request, table=lockgate.table(frame.drop(columns="b"), target="z"))
     of_other = replace(other, task="regression", output=lockgate.Output(other.table.target))

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 pytest.importorskip("atheris", reason="atheris has no wheel for this machine")
-SECONDS = 3600 if os.environ.get("LOCKGATE_SOAK") else 1
+SECONDS = 3600 if os.environ.get("LOCKGATE_SOAK") else 2
 
 
 @pytest.mark.slow

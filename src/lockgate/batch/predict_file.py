@@ -34,7 +34,7 @@ from lockgate.errors import DataError, UsageError
 from lockgate.models.bundle.manifest import Manifest
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.models.bundle.open_format import Model, servable_model
-from lockgate.models.packed.runtime.comparison import Comparison
+from lockgate.models.packed.runtime.comparison import NumPyDifference
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.plugins.host.engines import load_engine
 
@@ -63,7 +63,7 @@ class FileResult:
         Missing cells and unknown categories of all rows, those of an earlier run included.
     warnings : tuple of str
         Columns that hardly hold what the model was trained on.
-    comparison : Comparison or None
+    comparison : NumPyDifference or None
         How far a plugin's engine has been from NumPy.
     violations : tuple of Violation
         What violates the data contract, by column; empty without a contract.
@@ -76,7 +76,7 @@ class FileResult:
     rejected: Path | None
     filled: FilledCells = FilledCells()
     warnings: tuple[str, ...] = ()
-    comparison: Comparison | None = None
+    comparison: NumPyDifference | None = None
     violations: tuple[Violation, ...] = ()
 
 
@@ -186,7 +186,7 @@ def predict_file(
     if first_chunk is None:
         raise DataError(f"{source} has no rows")
     options: dict[str, Any] = {"threads": threads, "engine": engine}
-    compared: list[Comparison] = []
+    compared: list[NumPyDifference] = []
     if isinstance(engine, Engine):
         options["on_compared"] = compared.append
     job = describe_job(bundle, source, keep, part_rows, engine, contract, reasons.description)

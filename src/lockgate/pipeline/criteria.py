@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockgate.contract.evaluation import EvaluateRequest, Metric, Report
-from lockgate.contract.gates import EvaluatedBundle, GateResult, JudgeRequest
+from lockgate.contract.gates import EvaluatedBundle, JudgeRequest
 from lockgate.contract.monitoring import ReferenceCounts
-from lockgate.errors import LockgateError, NotApplicable, NotMeasured
-from lockgate.modeling.metrics.decisions import DecisionValue
-from lockgate.modeling.metrics.losses import class_indices, predicted_positive
+from lockgate.errors import NotMeasured
+from lockgate.modeling.metrics.evaluator_metrics import declared_values, evaluator_metrics
+from lockgate.plugins.host.gates import run_gate
 
 if TYPE_CHECKING:
     from lockgate.pipeline.stage import Stage
@@ -57,20 +57,16 @@ def judge_criteria(
 
     """
     criteria = [] if (value := _value_criterion(request)) is None else [value]
+    judged = _judge_request(stage, request, reports)
     for choice in stage.parameters.chosen["gate"]:
-        if not getattr(choice.entry.load(), "in_report", False):
+        if not choice.in_report:
             continue
-        stages = f" ({', '.join(choice.stages)})" if choice.stages else ""
         try:
-            result: GateResult = stage.host.call(
-                "gate", choice.name, _judge_request(stage, request, reports)
-            )
-        except (NotApplicable, NotMeasured):
-            continue
-        except LockgateError as error:
-            criteria.append(Criterion(False, f"gate {choice.name}{stages}: {error}"))
+            result = run_gate(stage.host, choice.name, judged)
+        except NotMeasured:  # the registry judges it, with more
             continue
         if result.passed is not None:
+            stages = f" ({', '.join(choice.stages)})" if choice.stages else ""
             text = f"gate {choice.name}{stages}: {result.message}"
             criteria.append(Criterion(result.passed, text))
     return criteria
@@ -78,12 +74,18 @@ def judge_criteria(
 
 def _value_criterion(request: EvaluateRequest) -> Criterion | None:
     """Return whether decisions are worth more than the same for all rows; None without values."""
-    matrix, output = request.value_matrix, request.output
-    if matrix is None or matrix == type(matrix)() or request.task != "binary":
+    measure = evaluator_metrics(
+        "business",
+        request.table,
+        request.task,
+        request.output,
+        request.classes,
+        request.threshold,
+        declared_values(request.value_matrix),
+    )
+    if measure is None:
         return None
-    truth = class_indices(request.table.target, request.classes) == 1
-    decided = predicted_positive(output, request.classes, request.threshold)
-    value = DecisionValue(truth, decided, matrix)(request.table.weight)
+    value = measure(request.table.weight)
     others = {
         "acting on no row": value["per_1000_none"],
         "acting on every row": value["per_1000_all"],
@@ -100,9 +102,7 @@ def _judge_request(
     stage: Stage, request: EvaluateRequest, reports: Mapping[str, Report]
 ) -> JudgeRequest:
     """Return what a gate is asked that needs metrics and rows alone."""
-    metrics: dict[str, Mapping[str, Metric]] = {
-        name: report.metrics for name, report in reports.items() if not report.nondeterministic
-    }
+    metrics: dict[str, Mapping[str, Metric]] = {n: report.metrics for n, report in reports.items()}
     candidate = EvaluatedBundle(
         name=stage.sections.project.name,
         version="this model",

@@ -198,6 +198,7 @@ def _write_files(
         workspace.report / "cost.json",
         {n: _without_plots(r) for n, r in reports.items() if r.nondeterministic},
     )
+    # `dvc plots` shows images; the page draws its own, which say their values
     plots = empty_folder(workspace.report / "plots")
     for name, report in deterministic.items():
         for plot in report.plots:

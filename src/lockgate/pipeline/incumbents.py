@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from lockgate.contract.evaluation import EvaluateRequest
 from lockgate.errors import BundleError, LedgerError, LockgateError
 from lockgate.modeling.baselines import measure_output
+from lockgate.models.comparison.comparable import Predicted, describe_mismatch
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from lockgate.contract.prediction import Output
-    from lockgate.models.bundle.manifest import Manifest
     from lockgate.models.bundle.open import Bundle
 
 __all__ = ["measure_incumbents"]
@@ -73,7 +73,7 @@ def measure_incumbents(
                 raise BundleError("its record is missing")
             bundle = open_bundle(bundle_of(ledger.repository, record))
             manifest = bundle.manifest
-            _check_comparable(manifest, request)
+            _check_comparable(bundle, request)
             if manifest.hashes.data != training_digest:
                 label += ", fitted on other rows"
             output = _predict(bundle, rows, request.table.schema.targets)
@@ -85,22 +85,16 @@ def measure_incumbents(
     return measured
 
 
-def _check_comparable(manifest: Manifest, request: EvaluateRequest) -> None:
+def _check_comparable(bundle: Bundle, request: EvaluateRequest) -> None:
     """Raise a BundleError if metrics of a bundle mean something else than those of the model."""
-    if (manifest.task, *manifest.classes) != (request.task, *request.classes):
-        classes = ", ".join(map(str, manifest.classes))
-        raise BundleError(
-            f"its task is {manifest.task}"
-            + (f", its classes, the positive one last, are {classes}" if classes else "")
-        )
-    if manifest.quantile != request.output.quantile:
-        known = manifest.quantile is not None
-        raise BundleError(
-            f"it predicts {f'the {manifest.quantile:g} quantile' if known else 'means'}"
-        )
-    targets, order = request.table.schema.targets, manifest.schema.targets
-    if {*order} != {*targets}:
-        raise BundleError(f"it predicts {', '.join(order) or 'no target'}")
+    manifest = bundle.manifest
+    targets = request.table.schema.targets
+    model = Predicted("the model", request.task, request.classes, targets, request.output.quantile)
+    incumbent = Predicted("it", manifest.task, bundle.classes, bundle.targets, manifest.quantile)
+    if mismatch := describe_mismatch(incumbent, model):
+        raise BundleError(mismatch)
+    if tuple(bundle.classes) != tuple(request.classes):
+        raise BundleError(f"its classes are {', '.join(map(str, bundle.classes))}")
 
 
 def _predict(bundle: Bundle, rows: pd.DataFrame, targets: tuple[str, ...]) -> Output:

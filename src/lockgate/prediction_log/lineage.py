@@ -20,9 +20,9 @@ from lockgate.errors import (
 )
 from lockgate.models.bundle.manifest import MANIFEST, read_manifest
 from lockgate.prediction_log.trace import trace
+from lockgate.registry.bundle_references import find_version_by_reference
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.report.version_report import find_version_by_digest, version_report
-from lockgate.registry.versioning import parse_reference
 
 __all__ = ["Lineage", "trace_lineage"]
 
@@ -129,15 +129,8 @@ def _report_address(
         on_warning(error.problem)
     except (LedgerConflict, LedgerTampered) as error:
         on_warning(str(error))
-    name, version = parse_reference(subject)
-    if version is not None and version in ledger.state.stages(name):
-        current = ledger.current(name, version)
-        version = version if current is None else current.slot.version
-    elif any(event.stage == version for event in ledger.history(name)):
-        raise LedgerError(
-            f"no version of {name} is in {version} now; `lockgate history` has those before"
-        )
-    return version_report(ledger, name, version)
+    record = find_version_by_reference(ledger, subject)
+    return version_report(ledger, record.name, record.version)
 
 
 def _find_prediction(prediction_id: str, directory: Path | None) -> dict[str, Any]:

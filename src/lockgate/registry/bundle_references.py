@@ -13,10 +13,11 @@ from lockgate.registry.git.commands import run_git
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.repository import Repository
+from lockgate.registry.ledger.state import VersionRecord
 from lockgate.registry.ledger.trust import read_from_commit
 from lockgate.registry.versioning import parse_reference
 
-__all__ = ["NamedBundle", "find_bundle"]
+__all__ = ["NamedBundle", "find_bundle", "find_version_by_reference"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def find_bundle(reference: str, project: Path) -> NamedBundle:
             "repository, where it could be a version, a stage or an experiment"
         ) from None
     if "@" in reference and "@{" not in reference:  # the latter is Git's, e.g. HEAD@{1}
-        return _find_version(reference, repository)
+        record = find_version_by_reference(EventLog(repository.top), reference)
+        return NamedBundle(f"{record.name}@{record.version}", bundle_of(repository, record))
     commit = _find_commit(reference, repository)
     path = (project.resolve() / "bundle").relative_to(repository.top.resolve()).as_posix()
     named = find_named_digest(lambda file: read_from_commit(repository, commit, file), path)
@@ -72,17 +74,24 @@ def find_bundle(reference: str, project: Path) -> NamedBundle:
     return NamedBundle(reference, bundle_at_commit(repository, path, named[1], commit))
 
 
-def _find_version(reference: str, repository: Repository) -> NamedBundle:
-    """Return the bundle of ``NAME@VERSION`` or ``NAME@STAGE``."""
-    name, number = parse_reference(reference)
-    state = EventLog(repository.top).state
-    if number in state.stages(name):
-        in_stage = state.stage(name, number)
-        if in_stage is None:
-            raise UsageError(f"no version of {name} is in {number}")
-        number = in_stage.slot.version
-    record = rules.find_version(state, name, number)
-    return NamedBundle(f"{name}@{record.version}", bundle_of(repository, record))
+def find_version_by_reference(ledger: EventLog, reference: str) -> VersionRecord:
+    """Return the version that ``NAME``, ``NAME@VERSION`` or ``NAME@STAGE`` names.
+
+    Raises
+    ------
+    LedgerError
+        If it is not registered, or the stage is empty.
+
+    """
+    name, version = parse_reference(reference)
+    if version is not None and version in ledger.state.stages(name):
+        current = ledger.current(name, version)
+        version = version if current is None else current.slot.version
+    elif any(event.stage == version for event in ledger.history(name)):
+        raise LedgerError(
+            f"no version of {name} is in {version} now; `lockgate history` has those before"
+        )
+    return rules.find_version(ledger.state, name, version)
 
 
 def _find_commit(reference: str, repository: Repository) -> str:
@@ -92,13 +101,28 @@ def _find_commit(reference: str, repository: Repository) -> str:
         completed = run_git(command, repository.top)
         if completed.returncode == 0:
             return completed.stdout.decode().strip()
-        command = ["for-each-ref", "--format=%(refname) %(objectname)", "refs/exps"]
-        for line in run_git(command, repository.top).stdout.decode("utf-8", "replace").splitlines():
-            refname, _, commit = line.partition(" ")
-            # refs/exps/<two digits>/<38 digits of the commit that it starts from>/<name>
-            if refname.count("/") == 4 and refname.rpartition("/")[2] == reference:
-                return commit
+        commits = _find_experiments(reference, repository)
+        if len(commits) > 1:
+            raise UsageError(
+                f"{len(commits)} experiments are called {visible(reference, limit=80)!r}: name one "
+                f"by its commit, {' or '.join(commit[:12] for commit in commits)}"
+            )
+        if commits:
+            return commits[0]
     raise UsageError(
         f"{visible(reference, limit=80)!r} is not a bundle: expected a folder, NAME@VERSION, "
         "NAME@STAGE, or an experiment of DVC or another revision of Git"
     )
+
+
+def _find_experiments(name: str, repository: Repository) -> list[str]:
+    """Return the commits of the experiments of DVC with a name, which start from different ones."""
+    command = ["for-each-ref", "--format=%(refname) %(objectname)", "refs/exps"]
+    lines = run_git(command, repository.top).stdout.decode("utf-8", "replace").splitlines()
+    references = [line.partition(" ") for line in lines]
+    # refs/exps/<two digits>/<38 digits of the commit that it starts from>/<name>
+    return [
+        commit
+        for refname, _, commit in references
+        if refname.count("/") == 4 and refname.rpartition("/")[2] == name
+    ]

@@ -60,7 +60,9 @@ def compare(
     Raises
     ------
     UsageError
-        If they predict different things, or a reference names no bundle.
+        If they predict different things, a reference names no bundle, or `resamples` is below 1.
+    DataError
+        If the rows are empty, or the bundles read different numbers of rows in a file.
     SchemaViolation
         If the rows lack a column that either needs.
 

@@ -13,7 +13,12 @@ import lockgate
 from lockgate.contract.conversion import PreparedForest
 from lockgate.contract.requests import Backend
 from lockgate.models.converters.convert import pack_estimator
-from lockgate.models.packed.runtime.comparison import EDGE_ROWS, END_ROWS, Comparison, choose_rows
+from lockgate.models.packed.runtime.comparison import (
+    EDGE_ROWS,
+    END_ROWS,
+    NumPyDifference,
+    choose_rows,
+)
 from lockgate.models.packed.runtime.model import PackedModel
 from tests.array_backends import STRICT
 from tests.models.packing import zoo
@@ -42,10 +47,10 @@ def in_rows(run: Run, x: np.ndarray, rows: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("name", ["forest", "forest of three", "boosting", "tree with gaps"])
 def test_an_engine_that_is_right_predicts_the_same(name: str) -> None:
     model, right = packed(name), engine(lambda run, x: run(x))
-    seen: list[Comparison] = []
+    seen: list[NumPyDifference] = []
     output = model.predict(ROWS, engine=right, on_compared=seen.append)
     np.testing.assert_array_equal(output.label, model.predict(ROWS).label)
-    assert seen == [Comparison(1000, 0.0, 1e-12)]
+    assert seen == [NumPyDifference(1000, 0.0, 1e-12)]
     model.predict(ROWS, engine=right, compare_rows=10, on_compared=seen.append)
     assert "1,010 rows compared with NumPy: labels equal" in str(seen[0] + seen[1])
 
@@ -98,7 +103,7 @@ def test_prepare_must_return_a_function() -> None:
 def test_an_engine_may_declare_a_wider_bound() -> None:
     off = engine(lambda run, x: run(x) + 1e-8, tolerance=1e-6)
     model = packed("boosting")
-    seen: list[Comparison] = []
+    seen: list[NumPyDifference] = []
     model.predict(ROWS, engine=off, on_compared=seen.append)
     (compared,) = seen
     assert 1e-9 < compared.difference < 1e-6 == compared.tolerance

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import lockgate
 from lockgate.builtin.evaluators.resampled import ResampledMetrics
+from lockgate.builtin.evaluators.targets import require_target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,11 +53,7 @@ class Importance(ResampledMetrics):
         """Measure on the test rows."""
         import numpy as np
 
-        if request.task not in self.tasks:
-            raise lockgate.DataError(
-                f"evaluator importance needs a target, and the task is {request.task}; remove it "
-                "from evaluator=[...]"
-            )
+        require_target("importance", request.task)
         rng = np.random.default_rng(request.seed)
         # in random order, so that the first ones stand for all
         rows = rng.permutation(len(request.table))[: self.max_rows]

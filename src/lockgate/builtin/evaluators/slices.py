@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, ClassVar
 
 import lockgate
+from lockgate.builtin.evaluators.targets import require_target
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Hashable, Sequence
 
-MOST_SLICES = 1000
-"""Slices that are compared; more would need a column chosen."""
+    import pandas as pd
 
 MOST_SHOWN = 30
 """Rows of the table, the worst first."""
@@ -44,35 +43,22 @@ class Slices:
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
-        import numpy as np
-
         from lockgate.modeling.metrics.row_losses import row_losses
-        from lockgate.modeling.statistics.column_slices import column_slices
+        from lockgate.modeling.statistics.column_slices import MOST_SLICES, find_slices
         from lockgate.modeling.statistics.slices import compare_slices
 
-        if request.task not in self.tasks:
-            raise lockgate.DataError(
-                f"evaluator slices needs a target, and the task is {request.task}; remove it from "
-                "evaluator=[...]"
-            )
+        require_target("slices", request.task)
         name, loss = row_losses(request.table, request.task, request.output, request.classes)
         rows = request.table.frame if request.rows is None else request.rows
-        columns = self._columns(rows, request.table.schema)
         weight, groups = request.table.weight, request.table.groups
-        candidates = column_slices(rows, columns, self.min_rows, weight)
-        slices = list(itertools.islice(candidates, MOST_SLICES + 1))
-        notes = []
-        if len(slices) > MOST_SLICES:
-            slices.pop()
-            notes.append(
-                f"only the first {MOST_SLICES:,} slices were compared: choose columns with "
-                "evaluator.slices.columns"
-            )
+        columns = self._columns(rows, request.table.schema)
+        of_columns = find_slices(rows, columns, self.min_rows, weight)
+        slices = of_columns.slices
         if not slices:
             return lockgate.Report(
                 messages=(f"no column has values with at least {self.min_rows} test rows each",)
             )
-        members = np.stack([part.members for part in slices], axis=1)
+        members = of_columns.members
         results = compare_slices(loss, members, weight, groups, seed=request.seed)
         order = sorted(range(len(slices)), key=lambda k: (results[k].p, -results[k].loss))
         table = tuple(
@@ -92,21 +78,27 @@ class Slices:
             "worse_slices": lockgate.Metric(len(worse)),
         }
         messages = [
-            f"worse where {slices[k].column} is {slices[k].value}: {name} {results[k].loss:.3g}, "
-            f"{results[k].others:.3g} on other rows ({members[:, k].sum():,} rows)"
-            for k in worse[:5]
+            f"worse where {row['column']} is {row['value']}: {name} {row[name]:.3g}, "
+            f"{row[f'{name} of other rows']:.3g} on other rows ({row['rows']:,} rows)"
+            for row in table[: min(5, len(worse))]
         ]
         if not worse:
             messages = [f"none of {len(slices)} slices is worse than chance would make it"]
-        return lockgate.Report(metrics, {"slices": table}, messages=(*messages, *notes))
+        if of_columns.are_more:
+            messages.append(
+                f"only the first {MOST_SLICES:,} slices were compared: choose columns with "
+                "evaluator.slices.columns"
+            )
+        return lockgate.Report(metrics, {"slices": table}, messages=tuple(messages))
 
-    def _columns(self, rows: pd.DataFrame, schema: lockgate.Schema) -> list[str]:
+    def _columns(self, rows: pd.DataFrame, schema: lockgate.Schema) -> Sequence[Hashable]:
         """Return the columns that are chosen, all but those with a role by default."""
+        from lockgate.modeling.statistics.column_slices import without_roles
+
         unknown = [name for name in self.columns if name not in rows]
         if unknown:
             available = ", ".join(map(str, rows.columns[:20]))
             raise lockgate.UsageError(
                 f"evaluator slices: unknown column {unknown[0]!r}; available: {available}"
             )
-        taken = {*schema.targets, schema.id, schema.weight}
-        return self.columns or [str(name) for name in rows if name not in taken]
+        return self.columns or without_roles(rows, schema)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import lockgate
+from lockgate.builtin.evaluators.targets import require_target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,11 +44,7 @@ class Stability:
         """Measure on the test rows."""
         from lockgate.modeling.metrics.row_losses import row_losses
 
-        if request.task not in self.tasks:
-            raise lockgate.DataError(
-                f"evaluator stability needs a target, and the task is {request.task}; remove it "
-                "from evaluator=[...]"
-            )
+        require_target("stability", request.task)
         times, weight = self._times(request), request.table.weight
         periods = [rows for rows in self._cut(times) if weight is None or weight[rows].sum() > 0]
         if len(periods) < 2:
@@ -73,6 +70,8 @@ class Stability:
         ]
         if not worse:
             messages = [f"none of {len(periods)} periods is worse than chance would make it"]
+        if without := int(times.isna().sum()):
+            messages.append(f"{without:,} rows have no time, and are in no period")
         plot = _plot(name, table)
         return lockgate.Report(metrics, {"periods": tuple(table)}, (plot,), tuple(messages))
 
@@ -90,10 +89,14 @@ class Stability:
         from lockgate.modeling.metrics.rates import RowSample
         from lockgate.modeling.statistics.slices import compare_slices
 
-        members = np.zeros((len(loss), len(periods)), dtype=bool)
-        for k, rows in enumerate(periods):
-            members[rows, k] = True
-        weight, groups = request.table.weight, request.table.groups
+        # rows without a time are in no period, and in no comparison
+        chosen = np.sort(np.concatenate(periods))
+        members = np.stack([np.isin(chosen, rows) for rows in periods], axis=1)
+        weight, groups = (
+            None if role is None else role[chosen]
+            for role in (request.table.weight, request.table.groups)
+        )
+        loss = loss[chosen]
         results = compare_slices(loss, members, weight, groups, seed=request.seed)
         sample = RowSample.of(len(loss), weight, groups)
         table: list[dict[str, Any]] = []
@@ -133,18 +136,18 @@ class Stability:
         """Return the rows of each period in order; rows without a time are in none."""
         import numpy as np
 
+        values = times.to_numpy()
         known = np.flatnonzero(times.notna().to_numpy())
-        order = known[np.argsort(times.to_numpy()[known], kind="stable")]
+        order = known[np.argsort(values[known], kind="stable")]
         count = min(self.periods, len(order) // self.min_rows)
-        if count < 2:
-            return []
-        # equal times stay together
-        values, ends = times.to_numpy()[order], []
+        ends = [0]
         for k in range(1, count):
-            start = values[len(order) * k // count]
-            ends.append(int(np.searchsorted(values, start, side="left")))
-        parts = np.split(order, sorted({end for end in ends if end}))
-        return [part for part in parts if len(part) >= self.min_rows and len(part) < len(order)]
+            # equal times stay together, and a period that this makes short joins the one before
+            start = values[order[len(order) * k // count]]
+            end = int(np.searchsorted(values[order], start, side="left"))
+            if end - ends[-1] >= self.min_rows and len(order) - end >= self.min_rows:
+                ends.append(end)
+        return [part for part in np.split(order, ends[1:]) if len(part)]
 
 
 def _plot(name: str, table: list[dict[str, Any]]) -> lockgate.Plot:

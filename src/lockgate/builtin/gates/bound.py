@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import lockgate
-from lockgate.builtin.gates.metrics import format_metric
+from lockgate.modeling.metrics.number_texts import format_metric
 from lockgate.suggestions import nearest
 
 __all__ = ["Bound"]

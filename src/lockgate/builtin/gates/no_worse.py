@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import lockgate
-from lockgate.builtin.gates.metrics import default_metric, weighted_metric
+from lockgate.builtin.gates.metrics import default_metric
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from lockgate.modeling.metrics.evaluator_metrics import MetricFunction
 
 __all__ = ["NoWorse"]
 
@@ -134,12 +136,13 @@ class NoWorse:
         seed: int,
     ) -> lockgate.Metric:
         """Return by how much the candidate is better, in the unit of the metric."""
+        from lockgate.modeling.metrics.evaluator_metrics import declared_values
         from lockgate.modeling.metrics.intervals import bootstrap_intervals
 
         # one value matrix for both, or a change of it would look like a change of the model
-        value_matrix = incumbent.value_matrix or candidate.value_matrix
-        candidate_metrics = weighted_metric(metric_name, candidate, value_matrix)
-        incumbent_metrics = weighted_metric(metric_name, incumbent, value_matrix)
+        values = declared_values(incumbent.value_matrix, candidate.value_matrix)
+        candidate_metrics = _metrics_of(metric_name, candidate, values)
+        incumbent_metrics = _metrics_of(metric_name, incumbent, values)
         table = candidate.table
         if table is None or candidate_metrics is None or incumbent_metrics is None:
             return _compare_metrics(metric_name, sign, candidate, incumbent)
@@ -166,6 +169,26 @@ class NoWorse:
                 f"{metric_name} is undefined on these rows, e.g. as the target is constant there"
             )
         return intervals["gain"]
+
+
+def _metrics_of(
+    metric_name: str, bundle: lockgate.EvaluatedBundle, values: lockgate.ValueMatrix | None
+) -> MetricFunction | None:
+    """Return a function from row weights to metrics; None where lockgate cannot compute it."""
+    from lockgate.modeling.metrics.evaluator_metrics import evaluator_metrics
+    from lockgate.modeling.metrics.losses import EVALUATORS
+
+    if bundle.table is None or bundle.output is None:
+        return None
+    return evaluator_metrics(
+        metric_name.rpartition(".")[0] or EVALUATORS[bundle.task],
+        bundle.table,
+        bundle.task,
+        bundle.output,
+        bundle.classes,
+        bundle.threshold,
+        values,
+    )
 
 
 def _describe_mismatch(
@@ -250,11 +273,15 @@ def _compare_metrics(
 
 def _describe_change(gain: lockgate.Metric, sign: float) -> str:
     """Say how the metric itself changed, whichever direction is better."""
-    text = "is unchanged" if not gain.estimate else f"changes by {_signed(sign * gain.estimate)}"
+    from lockgate.modeling.metrics.number_texts import format_signed
+
+    text = (
+        "is unchanged" if not gain.estimate else f"changes by {format_signed(sign * gain.estimate)}"
+    )
     if gain.low is None or gain.high is None:
         return text
     low, high = sorted((sign * gain.low, sign * gain.high))
-    return f"{text} (95 % interval: {_signed(low)} to {_signed(high)})"
+    return f"{text} (95 % interval: {format_signed(low)} to {format_signed(high)})"
 
 
 def _describe_direction(gain: lockgate.Metric, sign: float) -> str:
@@ -263,8 +290,3 @@ def _describe_direction(gain: lockgate.Metric, sign: float) -> str:
     if not gain.estimate:
         return rule
     return f"{rule}, so this is a {'gain' if gain.estimate > 0 else 'loss'}"
-
-
-def _signed(value: float) -> str:
-    """Format a difference; zero has no sign."""
-    return f"{value:+.3g}" if value else "0"

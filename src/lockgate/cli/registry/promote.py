@@ -17,6 +17,7 @@ from lockgate.cli.terminal.repository import (
     repository_option,
 )
 from lockgate.cli.terminal.status_line import status_line
+from lockgate.errors import LockgateError
 from lockgate.registry.versioning import parse_reference
 
 if TYPE_CHECKING:
@@ -85,7 +86,11 @@ def command(
     """
     name, number = parse_reference(version)
     if plan:
-        return _print_plan(root, name, number, stage, data, today)
+        if override or queue or reason:
+            raise click.UsageError(
+                "--plan changes nothing: leave out --override, --queue, --reason"
+            )
+        return _print_plan(root, name, number, stage, data, today, expect)
     with status_line() as on_status:
 
         def on_verdict(judged: VersionRecord, verdict: Verdict) -> None:
@@ -115,26 +120,38 @@ def command(
 
 
 def _print_plan(
-    root: str, name: str, number: str | None, stage: str, data: Path | None, today: Path | None
+    root: str,
+    name: str,
+    number: str | None,
+    stage: str,
+    data: Path | None,
+    today: Path | None,
+    expect: str | None,
 ) -> int:
     """Show what a promotion would do; return 1 if a gate fails."""
     from lockgate.registry.compare import compare
 
     with status_line() as on_status:
         ledger = open_ledger(root)
+        expected = ledger.stages.expectation(name, stage, expect)
         record, verdict = ledger.gate(
             name, stage, version=number, data=data, today=today, dry=True, on_status=on_status
         )
+        ledger.stages.check(expected, name, stage)
         on_status("")
         print_verdict(verdict, record.version)
         in_stage = ledger.state.stage(name, stage)
-        comparison = None
+        lines = []
         if in_stage is not None and in_stage.slot.version != record.version:
             old, new = f"{name}@{in_stage.slot.version}", f"{name}@{record.version}"
             project = ledger.repository.project(record.path)
-            comparison = compare(old, new, data, project=project, on_status=on_status)
-    if comparison is not None:
-        click.echo("\n" + "\n".join(comparison_lines(comparison)) + "\n")
+            try:
+                comparison = compare(old, new, data, project=project, on_status=on_status)
+                lines = ["", *comparison_lines(comparison), ""]
+            except LockgateError as error:
+                lines = ["", f"not compared with {old}: {error}", ""]
+    for line in lines:
+        click.echo(line)
     before = "nothing" if in_stage is None else in_stage.slot.version
     failed = ", ".join(gate.gate for gate in verdict.judged if gate.refused)
     outcome = "would be" if verdict.passed else f"would not be, as gates fail ({failed}),"

@@ -20,12 +20,8 @@ MOST_DIFFERENCES = 20
 
 def comparison_lines(comparison: Comparison) -> list[str]:
     """Return a comparison as lines of text."""
-    from lockgate.models.comparison.texts import (
-        describe_agreement,
-        format_interval,
-        format_number,
-        size_and_speed,
-    )
+    from lockgate.modeling.metrics.number_texts import format_change, format_number
+    from lockgate.models.comparison.texts import describe_agreement, size_and_speed
 
     labels = comparison.first.label, comparison.second.label
     sides: dict[str | None, str] = {"first": labels[0], "second": labels[1]}
@@ -38,7 +34,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
             change.title,
             format_number(change.first),
             format_number(change.second),
-            format_interval(change.change),
+            format_change(change.change),
             sides.get(change.better, ""),
         )
         for change in comparison.metrics
@@ -60,7 +56,8 @@ def comparison_lines(comparison: Comparison) -> list[str]:
 
 def _slice_lines(comparison: Comparison) -> list[str]:
     """Return where either is better, and where they disagree most."""
-    from lockgate.models.comparison.texts import MORE_SLICES, NO_SLICES, format_interval
+    from lockgate.modeling.metrics.number_texts import format_change
+    from lockgate.models.comparison.texts import MORE_SLICES, NO_SLICES
 
     slices = comparison.slices
     if slices is None or not slices.compared:
@@ -69,7 +66,7 @@ def _slice_lines(comparison: Comparison) -> list[str]:
         return [f"None of {slices.compared:,} slices stands out beyond chance."]
     lines = [MORE_SLICES] if slices.are_more else []
     for change in slices.changed[:MOST_SLICES]:
-        interval = format_interval(Metric(change.second - change.first, change.low, change.high))
+        interval = format_change(Metric(change.second - change.first, change.low, change.high))
         side = comparison.second if change.second < change.first else comparison.first
         lines.append(
             f"{side.label} is better where {change.column} is {change.value}: {slices.loss} "

@@ -11,7 +11,7 @@ from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Table
 from lockgate.modeling.metrics.losses import class_indices
 
-__all__ = ["row_losses"]
+__all__ = ["row_losses", "target_deviations"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -52,12 +52,23 @@ def row_losses(
             return "absolute error", np.abs(above)
         return "quantile loss", np.maximum(output.quantile * above, (output.quantile - 1) * above)
     if task == "multioutput":
-        truth = table.target
-        deviation = np.abs(truth - truth.mean(axis=0)).mean(axis=0)
-        deviation[deviation <= 0] = 1.0
-        return "relative error", np.asarray((np.abs(output.label - truth) / deviation).mean(axis=1))
+        errors = np.abs(output.label - table.target) / target_deviations(table.target)
+        return "relative error", np.asarray(errors.mean(axis=1))
     truth = class_indices(table.target, classes)
     if output.score is None or by_labels:
         return "error rate", (class_indices(output.label, classes) != truth).astype(float)
     indicators = truth[:, None] == np.arange(len(classes))
     return "Brier score", ((output.class_scores() - indicators) ** 2).sum(axis=1) / 2
+
+
+def target_deviations(truth: Array) -> Array:
+    """Return the mean absolute deviation of each of several targets; 1 of one that is constant.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n, targets)
+        The targets.
+
+    """
+    deviation = np.abs(truth - truth.mean(axis=0)).mean(axis=0)
+    return np.where(deviation > 0, deviation, 1.0)

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lockgate.contract.tables import Schema
 from lockgate.data.columns.categories import category_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ColumnSlice", "column_slices"]
+__all__ = ["MOST_SLICES", "ColumnSlice", "ColumnSlices", "find_slices", "without_roles"]
 
 MOST_VALUES = 30
 """Different texts of a column up to which each is a slice."""
+
+MOST_SLICES = 1000
+"""Slices that are compared; more would need columns chosen."""
 
 INTERVALS = 4
 """Slices of a column of many numbers or dates, with about as many rows each."""
@@ -41,13 +45,40 @@ class ColumnSlice(NamedTuple):
     members: np.ndarray[Any, np.dtype[np.bool_]]
 
 
-def column_slices(
+class ColumnSlices(NamedTuple):
+    """The slices of some columns.
+
+    Attributes
+    ----------
+    slices : list of ColumnSlice
+        At most `MOST_SLICES`.
+    are_more : bool
+        Whether there are others.
+
+    """
+
+    slices: list[ColumnSlice]
+    are_more: bool
+
+    @property
+    def members(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which rows are in which slice, shape (rows, slices)."""
+        return np.stack([part.members for part in self.slices], axis=1)
+
+
+def without_roles(rows: pd.DataFrame, schema: Schema) -> list[Hashable]:
+    """Return the columns of rows that are neither target, nor id, nor weight."""
+    roles = {*schema.targets, schema.id, schema.weight}
+    return [column for column in rows if column not in roles]
+
+
+def find_slices(
     rows: pd.DataFrame,
     columns: Iterable[Hashable],
     min_rows: int,
     weight: np.ndarray[Any, np.dtype[Any]] | None = None,
-) -> Iterator[ColumnSlice]:
-    """Yield the slices of some columns that have enough rows, and leave enough others.
+) -> ColumnSlices:
+    """Return the slices of some columns that have enough rows, and leave enough others.
 
     Parameters
     ----------
@@ -62,11 +93,16 @@ def column_slices(
 
     """
     w = np.ones(len(rows)) if weight is None else weight
-    for column in columns:
-        for value, members in _values_of(rows[column]):
-            enough = min_rows <= int(members.sum()) <= len(rows) - min_rows
-            if enough and w[members].sum() > 0 and w[~members].sum() > 0:
-                yield ColumnSlice(str(column), value, members)
+    large = (
+        ColumnSlice(str(column), value, members)
+        for column in columns
+        for value, members in _values_of(rows[column])
+        if min_rows <= int(members.sum()) <= len(rows) - min_rows
+        and w[members].sum() > 0
+        and w[~members].sum() > 0
+    )
+    slices = list(itertools.islice(large, MOST_SLICES + 1))
+    return ColumnSlices(slices[:MOST_SLICES], len(slices) > MOST_SLICES)
 
 
 def _values_of(

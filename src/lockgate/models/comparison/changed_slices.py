@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lockgate.modeling.metrics.row_losses import row_losses
-from lockgate.modeling.statistics.column_slices import ColumnSlice, column_slices
+from lockgate.modeling.statistics.column_slices import ColumnSlice, find_slices, without_roles
 from lockgate.modeling.statistics.slices import compare_slices, measure_slice_changes
-from lockgate.models.comparison.agreement import Pair
+from lockgate.models.comparison.pair import Pair
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
     "MIN_ROWS",
-    "MOST_SLICES",
     "ChangedSlices",
     "Disagreement",
     "LossChange",
@@ -30,14 +28,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 MIN_ROWS = 50
 """Rows of the smallest slice that is compared."""
 
-MOST_SLICES = 1000
-LEVEL = 0.05
-"""Probability that any slice is named although none stands out."""
+LEVEL = 0.025
+"""Probability that any slice is named in either of both tables although none stands out."""
 
 
 @dataclass(frozen=True)
-class LossChange:
-    """A slice on which one of two models is better.
+class NamedSlice:
+    """A slice that stands out.
 
     Attributes
     ----------
@@ -45,6 +42,20 @@ class LossChange:
         The column, and the value or interval of values that the rows have.
     rows : int
         Number of rows.
+
+    """
+
+    column: str
+    value: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class LossChange(NamedSlice):
+    """A slice on which one of two models is better.
+
+    Attributes
+    ----------
     first, second : float
         Mean loss of each model on these rows.
     low, high : float
@@ -54,9 +65,6 @@ class LossChange:
 
     """
 
-    column: str
-    value: str
-    rows: int
     first: float
     second: float
     low: float
@@ -65,15 +73,11 @@ class LossChange:
 
 
 @dataclass(frozen=True)
-class Disagreement:
+class Disagreement(NamedSlice):
     """A slice on which two models disagree more often than on other rows.
 
     Attributes
     ----------
-    column, value : str
-        The column, and the value or interval of values that the rows have.
-    rows : int
-        Number of rows.
     disagreement, others : float
         Share of rows that both predict differently, on the slice and on other rows; for numbers
         the mean absolute difference of predictions.
@@ -82,9 +86,6 @@ class Disagreement:
 
     """
 
-    column: str
-    value: str
-    rows: int
     disagreement: float
     others: float
     p: float
@@ -135,15 +136,11 @@ def find_changed_slices(pair: Pair, rows: pd.DataFrame, seed: int) -> ChangedSli
         row_losses(taken_by, pair.task, output, classes, by_labels=by_labels)
         for taken_by, output, classes in zip(pair.tables, pair.outputs, pair.classes, strict=True)
     )
-    taken = {*table.schema.targets, table.schema.id, table.schema.weight}
-    columns = [column for column in rows if column not in taken]
-    candidates = column_slices(rows, columns, MIN_ROWS, weight)
-    slices = list(itertools.islice(candidates, MOST_SLICES + 1))
-    are_more = len(slices) > MOST_SLICES
-    slices = slices[:MOST_SLICES]
+    of_columns = find_slices(rows, without_roles(rows, table.schema), MIN_ROWS, weight)
+    slices = of_columns.slices
     if not slices:
         return ChangedSlices(0, name)
-    members = np.stack([part.members for part in slices], axis=1)
+    members = of_columns.members
     changes = measure_slice_changes(second - first, members, weight, table.groups, seed=seed)
     changed = [
         LossChange(
@@ -168,7 +165,7 @@ def find_changed_slices(pair: Pair, rows: pd.DataFrame, seed: int) -> ChangedSli
         name,
         tuple(sorted(changed, key=lambda change: change.second - change.first)),
         tuple(sorted(disagreeing, key=lambda part: -part.disagreement)),
-        are_more,
+        of_columns.are_more,
     )
 
 

@@ -17,14 +17,19 @@ from lockgate.errors import DataError, UsageError
 from lockgate.models.bundle.evaluation import model_bytes
 from lockgate.models.bundle.labelled_rows import keep_labelled, read_rows, table_of
 from lockgate.models.bundle.open import Bundle
-from lockgate.models.comparison.agreement import Pair, measure_agreement
+from lockgate.models.comparison.agreement import measure_agreement
 from lockgate.models.comparison.changed_slices import find_changed_slices
 from lockgate.models.comparison.comparable import Predicted, describe_mismatch
 from lockgate.models.comparison.compared_bundle import ComparedBundle
 from lockgate.models.comparison.comparison import Comparison
 from lockgate.models.comparison.differing_rows import differing_rows
 from lockgate.models.comparison.manifests import manifest_differences
-from lockgate.models.comparison.metric_changes import measured_changes, reported_changes
+from lockgate.models.comparison.metric_changes import (
+    MetricChange,
+    measured_changes,
+    reported_changes,
+)
+from lockgate.models.comparison.pair import Pair
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,8 +69,12 @@ def compare_bundles(
     if rows is None:
         reported = reported_changes(*(bundle.metrics() for bundle in opened))
         return Comparison(*sides, 0, "", reported, None, None, changes, ())
+    if resamples is not None and resamples < 1:
+        raise UsageError(f"resamples is {resamples}; expected at least 1")
     on_status("predicting the rows by both")
     known = [_read(rows, bundle) for bundle in opened]
+    if not len(known[1]):
+        raise DataError("the rows to compare on are empty")
     pair = _predict_both(opened, known)
     on_status("comparing metrics on resampled rows")
     if resamples is None:
@@ -80,10 +89,10 @@ def compare_bundles(
         rows=len(known[1]),
         source="" if not isinstance(rows, (str, Path)) else str(rows),
         metrics=metrics,
-        agreement=measure_agreement(pair),
+        agreement=measure_agreement(pair, seed),
         slices=slices,
         differences=changes,
-        notes=_notes(opened, sides),
+        notes=_notes(opened, sides, metrics),
         differing=differing_rows(pair, known[1]),
     )
 
@@ -181,23 +190,27 @@ def _time_both(
     single = [
         row_predictor(bundle.predictor, frame) for bundle, frame in zip(opened, frames, strict=True)
     ]
-    count = min(BATCH, len(frames[0]))
+    chosen = np.resize(np.arange(len(frames[0])), BATCH)
 
     def batch(bundle: Bundle, frame: pd.DataFrame) -> Callable[[], object]:
-        part = frame.iloc[:count]
+        part = frame.iloc[chosen].reset_index(drop=True)
         return lambda: bundle.predictor.predict(part)
 
     together = [batch(bundle, frame) for bundle, frame in zip(opened, frames, strict=True)]
     row_seconds = median_seconds(single, REPEATS)
     batch_seconds = median_seconds(together, BATCH_REPEATS)
     first, second = (
-        replace(side, one_row_us=alone * 1e6, batch_row_us=batched * 1e6 / count)
+        replace(side, one_row_us=alone * 1e6, batch_row_us=batched * 1e6 / BATCH)
         for side, alone, batched in zip(sides, row_seconds, batch_seconds, strict=True)
     )
     return first, second
 
 
-def _notes(opened: list[Bundle], sides: tuple[ComparedBundle, ComparedBundle]) -> tuple[str, ...]:
+def _notes(
+    opened: list[Bundle],
+    sides: tuple[ComparedBundle, ComparedBundle],
+    metrics: tuple[MetricChange, ...],
+) -> tuple[str, ...]:
     digests = [bundle.manifest.hashes.data for bundle in opened]
     notes = []
     if None in digests or digests[0] != digests[1]:
@@ -205,6 +218,13 @@ def _notes(opened: list[Bundle], sides: tuple[ComparedBundle, ComparedBundle]) -
             "their training tables differ in rows or columns, or are not recorded: if either was "
             "fitted on some of these rows, it looks better than it is"
         )
-    if opened[0].manifest.value_matrix != opened[1].manifest.value_matrix:
-        notes.append(f"decisions are valued as {sides[0].label} values them, or else the other")
+    valued = any(change.name.startswith("business.") for change in metrics)
+    if valued and opened[0].manifest.value_matrix != opened[1].manifest.value_matrix:
+        notes.append(
+            f"decisions of both are valued as {sides[0].label} values them, or where it does not, "
+            f"as {sides[1].label} does"
+        )
+    roles = [(schema.weight, schema.group) for schema in (b.manifest.schema for b in opened)]
+    if roles[0] != roles[1]:
+        notes.append(f"weights and groups of the rows are those of {sides[1].label}")
     return tuple(notes)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from lockgate.data.io.html_page import html_page, section, table
+from lockgate.modeling.metrics.number_texts import format_change
+from lockgate.models.bundle.html_page import html_page, section, table
 from lockgate.models.comparison.agreement import Agreement
 from lockgate.models.comparison.changed_slices import ChangedSlices
 from lockgate.models.comparison.compared_bundle import ComparedBundle
@@ -16,7 +17,6 @@ from lockgate.models.comparison.pictures import metrics_html, slices_html
 from lockgate.models.comparison.texts import (
     describe_agreement,
     describe_rows,
-    format_interval,
     size_and_speed,
 )
 
@@ -48,6 +48,8 @@ class Comparison:
         How the bundles themselves differ: inputs, data, environment.
     notes : tuple of str
         What to know before the numbers.
+    differing : DataFrame or None
+        The rows that both predict differently, with both predictions; None without rows.
 
     """
 
@@ -70,7 +72,7 @@ class Comparison:
         decisive = next((change for change in self.metrics if change.decides), None)
         if decisive is None:
             return "No metric says which of the two is better."
-        text = f"{decisive.title} {format_interval(decisive.change)}"
+        text = f"{decisive.title} {format_change(decisive.change)}"
         if decisive.change.low is None:
             return f"The rows are too few to say which of the two is better: {text}."
         if decisive.better is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lockgate.models.comparison.agreement import Pair
+from lockgate.models.comparison.pair import Pair
 
 if TYPE_CHECKING:
     import pandas as pd

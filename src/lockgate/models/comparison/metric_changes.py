@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from lockgate.contract.evaluation import Metric, ValueMatrix
-from lockgate.modeling.metrics.decisions import DecisionValue
-from lockgate.modeling.metrics.intervals import bootstrap_intervals
-from lockgate.modeling.metrics.losses import (
-    EVALUATORS,
-    chosen_metric,
-    class_indices,
-    direction_of,
-    metrics_for_task,
-    predicted_positive,
-    truth_of,
+from lockgate.contract.evaluation import Metric
+from lockgate.contract.recipes import UNSUPERVISED
+from lockgate.modeling.metrics.evaluator_metrics import (
+    MetricFunction,
+    declared_values,
+    evaluator_metrics,
 )
+from lockgate.modeling.metrics.intervals import bootstrap_intervals
+from lockgate.modeling.metrics.losses import EVALUATORS, chosen_metric, direction_of
 from lockgate.modeling.metrics.titles import metric_title
 from lockgate.models.bundle.open import Bundle
-from lockgate.models.comparison.agreement import Pair
+from lockgate.models.comparison.pair import Pair
 
 __all__ = ["MetricChange", "measured_changes", "reported_changes"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
-MetricFunction = Callable[[Array | None], Mapping[str, float]]
 
 FEWEST_UNITS = 20
 """Rows or groups from which resampling shows how far metrics may be off."""
@@ -93,8 +89,8 @@ def measured_changes(
     Returns
     -------
     tuple of MetricChange
-        The metric that decides first: the value of decisions where there is one, or else that
-        which models of the task are tuned by.
+        First the metric that decides: the value of decisions where values are declared, or else
+        the metric that models of the task are tuned by. None decides without a target.
 
     """
     first, second = (_metrics_of(pair, k, opened) for k in range(2))
@@ -160,24 +156,25 @@ def _metric_change(
 
 def _metrics_of(pair: Pair, side: int, opened: Sequence[Bundle]) -> MetricFunction:
     """Return a function from row weights to the metrics of a bundle, by evaluator and name."""
-    table, output, manifest = pair.tables[side], pair.outputs[side], opened[side].manifest
-    truth = truth_of(table, pair.task)
-    classes, threshold = manifest.classes, manifest.threshold
-    measure = metrics_for_task(pair.task, truth, output, classes, threshold, table.schema.targets)
-    prefix = EVALUATORS[pair.task]
-    # values of one of the two for both, or a change of them would look like one of the model
-    declared = (bundle.manifest.value_matrix for bundle in opened)
-    values = next((matrix for matrix in declared if matrix not in (None, ValueMatrix())), None)
-    decisions = None
-    if values is not None and pair.task == "binary" and output.score is not None:
-        positive = class_indices(truth, classes) == 1
-        decisions = DecisionValue(positive, predicted_positive(output, classes, threshold), values)
+    manifest = opened[side].manifest
+    values = declared_values(*(bundle.manifest.value_matrix for bundle in opened))
+    arguments = (
+        pair.tables[side],
+        pair.task,
+        pair.outputs[side],
+        manifest.classes,
+        manifest.threshold,
+    )
+    evaluator = EVALUATORS[pair.task]
+    measure = evaluator_metrics(evaluator, *arguments)
+    assert measure is not None  # that of the task always can
+    value_of = evaluator_metrics("business", *arguments, values)
 
     def metrics(weight: Array | None) -> dict[str, float]:
-        known = {f"{prefix}.{name}": value for name, value in measure(weight).items()}
-        if decisions is not None:
-            known[f"business.{VALUE}"] = decisions(weight)[VALUE]
-        return known
+        measured = {f"{evaluator}.{name}": value for name, value in measure(weight).items()}
+        if value_of is not None:
+            measured[f"business.{VALUE}"] = value_of(weight)[VALUE]
+        return measured
 
     return metrics
 
@@ -186,22 +183,13 @@ def _decisive_first(
     changes: list[MetricChange], task: str, quantile: float | None
 ) -> tuple[MetricChange, ...]:
     """Mark the metric that decides, and put it first."""
-    tuned_by = f"{EVALUATORS[task]}.{chosen_metric('auto', task, quantile)}"
+    evaluator = EVALUATORS[task]
+    tuned_by = f"{evaluator}.{chosen_metric('auto', task, quantile)}"
     by_name = {change.name: change for change in changes}
-    judged = [change.name for change in changes if change.higher_is_better is not None]
-    order = [f"business.{VALUE}", tuned_by, f"{EVALUATORS[task]}.accuracy", *judged]
+    order = (f"business.{VALUE}", tuned_by, f"{evaluator}.accuracy")
     name = next((name for name in order if name in by_name), None)
-    if name is None:
+    if name is None or task in UNSUPERVISED:
         return tuple(changes)
     decisive = by_name[name]
     rest = (change for change in changes if change is not decisive)
-    marked = MetricChange(
-        name,
-        decisive.title,
-        decisive.first,
-        decisive.second,
-        decisive.change,
-        decisive.higher_is_better,
-        decides=True,
-    )
-    return (marked, *rest)
+    return (replace(decisive, decides=True), *rest)

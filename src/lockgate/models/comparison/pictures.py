@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from html import escape
 
 from lockgate.contract.evaluation import Metric
-from lockgate.data.io.html_page import Markup, table
+from lockgate.modeling.metrics.number_texts import format_change, format_number
+from lockgate.models.bundle.html_page import Markup, table
 from lockgate.models.comparison.changed_slices import ChangedSlices, LossChange
 from lockgate.models.comparison.metric_changes import MetricChange
-from lockgate.models.comparison.texts import MORE_SLICES, NO_SLICES, format_interval, format_number
+from lockgate.models.comparison.texts import MORE_SLICES, NO_SLICES
 
 __all__ = ["metrics_html", "slices_html"]
 
@@ -33,7 +34,7 @@ def metrics_html(metrics: Sequence[MetricChange], labels: tuple[str, str]) -> st
             change.title,
             format_number(change.first),
             format_number(change.second),
-            format_interval(change.change),
+            format_change(change.change),
             Markup(_interval_picture(change.change, largest[change.name])),
             sides.get(change.better, ""),
         )
@@ -55,7 +56,7 @@ def _interval_picture(change: Metric, largest: float) -> str:
             f'<path d="M{low:.1f} {line:g}H{high:.1f}" stroke="#1f6f8b" stroke-width="3"/>'
         )
     parts.append(f'<circle cx="{x:.1f}" cy="{line:g}" r="4" fill="#1f6f8b"/>')
-    name = escape(format_interval(change), quote=True)
+    name = escape(format_change(change), quote=True)
     return (
         f'<svg width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{name}">'
         f"{''.join(parts)}</svg>"
@@ -106,7 +107,7 @@ def _loss_rows(changed: Sequence[LossChange]) -> list[tuple[object, ...]]:
                 f"{change.rows:,}",
                 format_number(change.first),
                 format_number(change.second),
-                format_interval(metric),
+                format_change(metric),
                 Markup(_interval_picture(metric, largest)),
             )
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from lockgate.contract.evaluation import Metric
+from lockgate.modeling.metrics.number_texts import format_number
+from lockgate.modeling.statistics.column_slices import MOST_SLICES
 from lockgate.models.comparison.agreement import Agreement
-from lockgate.models.comparison.changed_slices import MIN_ROWS, MOST_SLICES
+from lockgate.models.comparison.changed_slices import MIN_ROWS
 from lockgate.models.comparison.compared_bundle import ComparedBundle
 
 __all__ = [
@@ -12,8 +13,6 @@ __all__ = [
     "NO_SLICES",
     "describe_agreement",
     "describe_rows",
-    "format_interval",
-    "format_number",
     "size_and_speed",
 ]
 
@@ -24,30 +23,6 @@ NO_SLICES = f"No column has values with at least {MIN_ROWS} rows each, to be com
 MORE_SLICES = (
     f"Only the first {MOST_SLICES:,} slices were compared: pass rows with fewer columns for others."
 )
-
-
-def format_number(value: float) -> str:
-    """Format a number to four significant digits, from 1,000 on to whole numbers."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def format_interval(change: Metric) -> str:
-    """Format a change with its sign, and its interval where there is one.
-
-    Examples
-    --------
-    >>> format_interval(Metric(0.5, 0.25, 0.75)), format_interval(Metric(0.0))
-    ('+0.5 (+0.25 to +0.75)', '0')
-
-    """
-    text = _signed(change.estimate)
-    if change.low is None or change.high is None:
-        return text
-    return f"{text} ({_signed(change.low)} to {_signed(change.high)})"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3g}" if value else "0"  # zero has no sign
 
 
 def describe_rows(rows: int, source: str, first: ComparedBundle, second: ComparedBundle) -> str:
@@ -80,11 +55,11 @@ def describe_agreement(agreement: Agreement, labels: tuple[str, str]) -> list[st
     if agreement.p is None or not (agreement.first_better or agreement.second_better):
         return texts
     verb = "is right" if agreement.mean_change is None else "has the smaller loss"
-    chance = "less than 0.0001" if agreement.p < 1e-4 else f"{agreement.p:.2g}"
+    chance = "p < 0.0001" if agreement.p < 1e-4 else f"p = {agreement.p:.2g}"
     texts.append(
         f"Where they differ, {labels[0]} alone {verb} on "
         f"{agreement.first_better:,} rows, {labels[1]} alone on "
-        f"{agreement.second_better:,} (p = {chance}, exact test of signs)."
+        f"{agreement.second_better:,} ({chance}, test of signs)."
     )
     return texts
 
@@ -101,7 +76,7 @@ def size_and_speed(first: ComparedBundle, second: ComparedBundle) -> list[tuple[
     if first.batch_row_us is not None and second.batch_row_us is not None:
         rows.append(
             (
-                "a row of 1,000 together (µs)",
+                "each of 1,000 rows together (µs)",
                 f"{first.batch_row_us:.3g}",
                 f"{second.batch_row_us:.3g}",
             )

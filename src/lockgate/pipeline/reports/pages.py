@@ -13,6 +13,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from lockgate.contract.evaluation import Metric, Report
 from lockgate.contract.monitoring import Finding
 from lockgate.contract.recipes import UNSUPERVISED
+from lockgate.modeling.metrics.number_texts import format_number
 from lockgate.modeling.metrics.titles import metric_title
 from lockgate.pipeline.criteria import Criterion
 from lockgate.pipeline.reports.svg import svg_plot
@@ -90,14 +91,14 @@ def report_page(
     }
     sections = [
         {
-            "id": f"of-{key}",
+            "id": f"evaluator-{key}",
             "title": SECTION_TITLES.get(key, key.replace("-", " ")),
             "messages": report.messages,
             "others": list(others[key]),
             "metrics": [
                 (
                     *_format_metric(name, metric),
-                    [_format_number(m[name]) if name in m else "" for m in others[key].values()],
+                    [format_number(m[name]) if name in m else "" for m in others[key].values()],
                 )
                 for name, metric in report.metrics.items()
             ],
@@ -133,7 +134,7 @@ def _section_index(report: tuple[str, Report]) -> int:
 def _change_row(row: Mapping[str, Any]) -> list[str]:
     """Return a row of what changed from training to test, as texts."""
     name, *values = row.values()
-    numbers = ["" if value is None else _format_number(value) for value in values]
+    numbers = ["" if value is None else format_number(value) for value in values]
     return [metric_title(name), *numbers]
 
 
@@ -175,7 +176,7 @@ def monitor_page(
         messages=messages,
         violations=[str(violation) for violation in violations],
         performance=[
-            (metric_title(metric), *map(_format_number, values)) for metric, *values in performance
+            (metric_title(metric), *map(format_number, values)) for metric, *values in performance
         ],
     )
 
@@ -195,15 +196,10 @@ def _load_template(name: str) -> Template:
 def _format_metric(name: str, metric: Metric) -> tuple[str, str, str]:
     interval = ""
     if metric.low is not None and metric.high is not None:
-        interval = f"{_format_number(metric.low)} to {_format_number(metric.high)}"
-    return metric_title(name), _format_number(metric.estimate), interval
-
-
-def _format_number(value: float) -> str:
-    """Format a number to four significant digits, from 1,000 on to whole numbers."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        interval = f"{format_number(metric.low)} to {format_number(metric.high)}"
+    return metric_title(name), format_number(metric.estimate), interval
 
 
 def _format_cell(value: object) -> object:
     """Format a cell of a plugin's table: fractions to four significant digits."""
-    return _format_number(value) if isinstance(value, float) else "" if value is None else value
+    return format_number(value) if isinstance(value, float) else "" if value is None else value

@@ -73,7 +73,7 @@ def _finite(series: Series) -> Series:
     points = [
         (x, y)
         for x, y in zip(series.x, series.y, strict=True)
-        if abs(_number(x)) < LARGEST and abs(y) < LARGEST  # false for NaN
+        if abs(float(x)) < LARGEST and abs(y) < LARGEST  # false for NaN
     ]
     points = points[:: max(1, math.ceil(len(points) / MOST_POINTS))]
     return Series(series.name, tuple(x for x, _ in points), tuple(y for _, y in points))
@@ -81,7 +81,7 @@ def _finite(series: Series) -> Series:
 
 def _lines(plot: Plot) -> str:
     """Return a plot of lines or points."""
-    numbers = [[_number(x) for x in series.x] for series in plot.series]
+    numbers = [[float(x) for x in series.x] for series in plot.series]
     xs = [x for row in numbers for x in row] + list(plot.marks.values())
     ys = [y for series in plot.series for y in series.y]
     if plot.diagonal:
@@ -103,7 +103,7 @@ def _lines(plot: Plot) -> str:
         parts += _targets(plot, k, series, points)
     for name, value in plot.marks.items():
         x = x_axis.position(value)
-        label = escape(f"{name}: {_text(value)}")
+        label = escape(f"{name}: {format_coordinate(value)}")
         parts.append(
             f'<path class="mark" d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"><title>{label}</title></path>'
         )
@@ -120,8 +120,8 @@ def _targets(
     shape = f"point c{k % 5}" if seen else "target"
     return [
         f'<circle class="{shape}" cx="{x:.1f}" cy="{y:.1f}" r="{3.5 if seen else 7}"><title>'
-        f"{escape(name + plot.x_label)} {escape(_text(series.x[i]))}, "
-        f"{escape(plot.y_label)} {escape(_text(series.y[i]))}</title></circle>"
+        f"{escape(name + plot.x_label)} {escape(format_coordinate(series.x[i]))}, "
+        f"{escape(plot.y_label)} {escape(format_coordinate(series.y[i]))}</title></circle>"
         for i, (x, y) in enumerate(points)
         if i % step == 0 or i == len(points) - 1
     ]
@@ -141,10 +141,10 @@ def _bars(plot: Plot) -> str:
         low, high = sorted((axis.position(0.0), axis.position(value)))
         y = TOP + BAR * k
         shown = name if len(name) * TEXT <= LABELS - 12 else f"{name[: int(LABELS / TEXT) - 3]}…"
-        title = escape(f"{name}: {_text(value)}")
+        title = escape(f"{name}: {format_coordinate(value)}")
         parts.append(
             f'<text class="end" x="{LABELS - 8}" y="{y + BAR / 2 + 4:.1f}">{escape(shown)}</text>'
-            f'<rect class="bar-of c0" x="{low:.1f}" y="{y + 3}" width="{max(high - low, 1):.1f}" '
+            f'<rect class="bar c0" x="{low:.1f}" y="{y + 3}" width="{max(high - low, 1):.1f}" '
             f'height="{BAR - 6}"><title>{title}</title></rect>'
         )
     middle = (LABELS + WIDTH - RIGHT) / 2
@@ -160,7 +160,7 @@ def _figure(plot: Plot, inside: str, height: int) -> str:
         f'<span class="key c{k % 5}">{escape(name)}</span>' for k, name in enumerate(names)
     )
     legend += "".join(
-        f'<span class="key of-mark">{escape(name)}: {_text(value)}</span>'
+        f'<span class="key">{escape(name)}: {format_coordinate(value)}</span>'
         for name, value in plot.marks.items()
     )
     shown = f"<p>{legend}</p>" if len(names) + len(plot.marks) > 1 else ""
@@ -177,7 +177,7 @@ def _grid(x_axis: Axis, y_axis: Axis) -> list[str]:
         y = y_axis.position(tick)
         lines.append(
             f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>'
-            f'<text class="end" x="{LEFT - 8}" y="{y + 4:.1f}">{_text(tick)}</text>'
+            f'<text class="end" x="{LEFT - 8}" y="{y + 4:.1f}">{format_coordinate(tick)}</text>'
         )
     return lines
 
@@ -186,7 +186,7 @@ def _vertical(axis: Axis, tick: float, height: int) -> str:
     x, bottom = axis.position(tick), height - BOTTOM
     return (
         f'<path class="grid" d="M{x:.1f} {TOP}V{bottom}"/>'
-        f'<text class="middle" x="{x:.1f}" y="{bottom + 18}">{_text(tick)}</text>'
+        f'<text class="middle" x="{x:.1f}" y="{bottom + 18}">{format_coordinate(tick)}</text>'
     )
 
 
@@ -217,11 +217,8 @@ def _round_step(raw: float) -> float:
     return next(k * power for k in (1, 2, 5, 10) if k * power >= raw * (1 - 1e-9))
 
 
-def _number(value: object) -> float:
-    return float(value)  # type: ignore[arg-type]  # x of lines and points are numbers
-
-
-def _text(value: object) -> str:
+def format_coordinate(value: object) -> str:
+    """Return a number of an axis, or a name, as a text."""
     if isinstance(value, float) and abs(value) >= 1e6:
         return f"{value:.3g}"
     if isinstance(value, float):

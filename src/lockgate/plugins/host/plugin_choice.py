@@ -42,6 +42,11 @@ class PluginChoice:
         return getattr(self.entry.load(), "on_packed", False) is True
 
     @property
+    def in_report(self) -> bool:
+        """Whether a gate needs metrics and rows alone, so that a report can have its result."""
+        return getattr(self.entry.load(), "in_report", False) is True
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """Tasks that a model or evaluator is for; empty for all but several targets at once."""
         return tuple(getattr(self.entry.load(), "tasks", ()))

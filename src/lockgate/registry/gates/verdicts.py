@@ -12,7 +12,7 @@ from lockgate._version import __version__
 from lockgate.contract.evaluation import ValueMatrix
 from lockgate.contract.gates import BundleOrigin, EvaluatedBundle, GateResult, JudgeRequest
 from lockgate.data.schema import compute_digest
-from lockgate.errors import LockgateError, NotApplicable, NotMeasured
+from lockgate.errors import LockgateError, NotMeasured
 from lockgate.models.bundle.evaluation import (
     default_evaluators,
     estimates,
@@ -21,6 +21,7 @@ from lockgate.models.bundle.evaluation import (
 )
 from lockgate.models.bundle.labelled_rows import table_of
 from lockgate.models.bundle.open import Bundle
+from lockgate.plugins.host.gates import run_gate
 from lockgate.plugins.host.host import Host
 from lockgate.plugins.host.plugin_choice import PluginChoice
 from lockgate.plugins.host.provider import identify_provider
@@ -118,16 +119,11 @@ def run_gates(
 
 
 def _run_gate(host: Host, gate: str, request: JudgeRequest) -> GateResult:
-    """Run one gate; an error in it is a refusal."""
+    """Run one gate; where it was not measured, nothing is recorded."""
     try:
-        result: GateResult = host.call("gate", gate, request)
+        return run_gate(host, gate, request)
     except NotMeasured as error:
         raise NotMeasured(f"gate {gate}: {error}; nothing was recorded") from None
-    except NotApplicable as error:
-        return GateResult(None, str(error) or "not applicable")
-    except LockgateError as error:
-        return GateResult(False, str(error))
-    return result
 
 
 def _record(gate: PluginChoice, result: GateResult) -> GateRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from lockgate.data.io.html_page import facts_table, html_page, section, table
+from lockgate.models.bundle.html_page import facts_table, html_page, section, table
 from lockgate.models.bundle.manifest import CONTRACT
 
 __all__ = ["version_page"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPARED_ROWS",
-    "Comparison",
+    "NumPyDifference",
     "choose_rows",
     "compare_predictions",
     "prepare_forest",
@@ -37,7 +37,7 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class NumPyDifference:
     """How far an implementation is from NumPy.
 
     Attributes
@@ -55,12 +55,12 @@ class Comparison:
     difference: float
     tolerance: float
 
-    def __add__(self, other: Comparison | None) -> Comparison:
+    def __add__(self, other: NumPyDifference | None) -> NumPyDifference:
         """Return both together."""
         if other is None:
             return self
         rows, difference = self.rows + other.rows, max(self.difference, other.difference)
-        return Comparison(rows, difference, self.tolerance)
+        return NumPyDifference(rows, difference, self.tolerance)
 
     def __str__(self) -> str:
         """Return the result as text."""
@@ -87,7 +87,7 @@ def compare_predictions(
     *,
     exact_labels: bool,
     tolerance: float,
-) -> Comparison:
+) -> NumPyDifference:
     """Compare predictions with NumPy's.
 
     Parameters
@@ -126,7 +126,7 @@ def compare_predictions(
                 name, part, ours[:, predicted], theirs[:, predicted], rows[predicted], limit
             )
             largest = max(largest, difference if limit == tolerance else 0.0)
-    return Comparison(len(rows), largest, tolerance)
+    return NumPyDifference(len(rows), largest, tolerance)
 
 
 def _near_tie(score: Any, margin: Any, tolerance: float) -> np.ndarray:

@@ -26,7 +26,7 @@ from lockgate.models.packed.format.header import decode
 from lockgate.models.packed.runtime.blocks import compute_columns, join_cells, take_cells
 from lockgate.models.packed.runtime.comparison import (
     COMPARED_ROWS,
-    Comparison,
+    NumPyDifference,
     choose_rows,
     compare_predictions,
 )
@@ -127,7 +127,7 @@ class PackedModel:
         rejected: RejectedRows | None = None,
         engine: str | Engine | None = None,
         compare_rows: int = COMPARED_ROWS,
-        on_compared: Callable[[Comparison], object] | None = None,
+        on_compared: Callable[[NumPyDifference], object] | None = None,
     ) -> Output:
         """Predict rows.
 
@@ -227,7 +227,7 @@ class PackedModel:
         answers: Sequence[Any],
         invalid: np.ndarray,
         chosen: np.ndarray,
-    ) -> Comparison:
+    ) -> NumPyDifference:
         """Compare what a plugin's engine or backend computed with NumPy, for some rows."""
         sample = [take_cells(column, chosen) for column in cells]
         expected, expected_invalid = compute_columns(self._program(), sample, len(chosen))
